@@ -1,0 +1,100 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::config::Settings;
+use crate::telemetry;
+
+/// `EX_USAGE`: the operator, not the program, has to change something.
+const EXIT_USAGE: u8 = 64;
+
+/// The queue and the clock behind a provider's answer to emergency requests from police.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT.
+    Serve(Box<Settings>),
+}
+
+/// Runs what the command line asks for.
+#[must_use]
+pub fn run() -> ExitCode {
+    let Command::Serve(settings) = Cli::parse().command;
+    telemetry::logs::install(settings.log_format, &settings.log);
+    let policy = match settings.check() {
+        Ok(policy) => policy,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let metrics = match telemetry::metrics::install() {
+        Ok(metrics) => metrics,
+        Err(error) => return failed(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    runtime.block_on(async move {
+        // Listened for from the start, so that a stop while Redis loads its data is heard too.
+        let stop = stop_signal();
+        tokio::pin!(stop);
+        let built = tokio::select! {
+            built = App::build(*settings, policy, metrics) => built,
+            () = &mut stop => return ExitCode::SUCCESS,
+        };
+        let app = match built {
+            Ok(app) => app,
+            Err(error) => return failed(&error),
+        };
+        if let Ok((grpc, http)) = app.addresses() {
+            tracing::info!(%grpc, %http, "serving");
+        }
+        let run = app.run(async {
+            stop.await;
+            // A second signal ends the process at once.
+            tokio::spawn(async {
+                stop_signal().await;
+                tracing::warn!("second signal; dropping everything");
+                std::process::exit(1);
+            });
+        });
+        match run.await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        }
+    })
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!("{error}");
+    ExitCode::FAILURE
+}
+
+/// Returns at the first SIGTERM or SIGINT.
+async fn stop_signal() {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signals) => _ = signals.recv().await,
+            Err(error) => {
+                tracing::error!(%error, "a signal cannot be listened for");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}

@@ -1,0 +1,145 @@
+//! What time alone does to a case: rungs fall due, leases end.
+//!
+//! Everything due is replayed in the order in which it fell due, as if each had been seen at its
+//! own instant; only the recorded lateness tells the difference. However much was overdue, at most
+//! one page goes out: under the newest rung's key, to everybody whom any of the rungs names.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Transition;
+use crate::core::clock::{Clock, Mark};
+use crate::core::event::{Event, Page, PageCause, PageKey, RungRecord};
+use crate::core::nature::{Band, Class};
+use crate::core::policy::Promise;
+use crate::core::time::Timestamp;
+
+impl Transition<'_> {
+    /// Fires everything due at `now`.
+    pub(super) fn fire_due(&mut self) {
+        let mut pages = Vec::new();
+        loop {
+            let lease_end = self.case.claim.as_ref().map(|claim| claim.expires_at);
+            let rung_due = self.case.is_unanswered().then_some(self.case.clock.next_due_at);
+            match (lease_end, rung_due) {
+                // At the instant at which a lease ends it is over: a rung due then finds no claim.
+                (Some(end), due) if end <= self.now && due.is_none_or(|due| end <= due) => {
+                    pages.extend(self.lose_claim(end));
+                }
+                (end, Some(due)) if due <= self.now => {
+                    pages.extend(self.pass_rungs(end.map_or(self.now, |end| end.min(self.now))));
+                }
+                _ => break,
+            }
+        }
+        self.events.extend(union(pages).map(Event::Paged));
+    }
+
+    /// Pages the highest rung passed once more, as a new cycle: the case is nobody's again.
+    pub(super) fn page_again(&mut self, cause: PageCause) {
+        let page = self.highest_rung_passed(cause);
+        self.events.extend(page.map(Event::Paged));
+    }
+
+    fn lose_claim(&mut self, expired_at: Timestamp) -> Option<Page> {
+        let claim = self.case.claim.take()?;
+        self.events.push(Event::ClaimLost { epoch: claim.epoch, expired_at });
+        if self.case.is_unanswered() {
+            self.highest_rung_passed(PageCause::ClaimLost)
+        } else {
+            None
+        }
+    }
+
+    fn highest_rung_passed(&mut self, cause: PageCause) -> Option<Page> {
+        let number = self.case.clock.next_rung.checked_sub(1)?;
+        self.case.clock.cycle += 1;
+        let rung = self.promise().ladder.rung(number);
+        Some(self.page(rung.offset, rung.contacts.clone(), cause))
+    }
+
+    /// Passes the next rung; of repeats, all that are due until `until`, in one record.
+    fn pass_rungs(&mut self, until: Timestamp) -> Option<Page> {
+        let promise = self.promise();
+        let clock = &self.case.clock;
+        let rung = promise.ladder.rung(clock.next_rung);
+        let elapsed = until.since(clock.started_at);
+        let count =
+            if rung.is_repeat { promise.ladder.repeats_due(rung.offset, elapsed) } else { 1 };
+        let spacing = if count > 1 { promise.ladder.repeat_every } else { Duration::ZERO };
+        let last = promise.ladder.rung(clock.next_rung.saturating_add(count - 1));
+        let mark = clock.mark(rung.offset);
+        if mark == Some(Mark::Target) && self.case.nature.class() == Class::Emergency {
+            self.case.band = Band::MOST_URGENT;
+        }
+        let record = self.record(&last.offset, count, spacing, mark);
+        self.case.clock.pass(count, promise);
+        match &mut self.case.claim {
+            Some(claim) if rung.is_quieted_by_claim => {
+                claim.has_quieted = true;
+                self.events.push(Event::RungQuieted(record));
+                None
+            }
+            _ => {
+                self.events.push(Event::RungFired(record));
+                Some(self.page(last.offset, last.contacts.clone(), PageCause::Due))
+            }
+        }
+    }
+
+    fn record(
+        &self,
+        offset: &Duration,
+        count: u32,
+        spacing: Duration,
+        mark: Option<Mark>,
+    ) -> RungRecord {
+        let Clock { kind, cycle, started_at, .. } = self.case.clock;
+        let due_at = started_at + *offset;
+        RungRecord {
+            clock: kind,
+            cycle,
+            offset: *offset,
+            due_at,
+            count,
+            spacing,
+            lateness: self.now.since(due_at),
+            mark,
+            band: self.case.band,
+        }
+    }
+
+    fn page(
+        &self,
+        offset: Duration,
+        contacts: BTreeSet<crate::core::names::ContactName>,
+        cause: PageCause,
+    ) -> Page {
+        let clock = &self.case.clock;
+        let (case, kind, cycle) = (self.case.id, clock.kind, clock.cycle);
+        Page {
+            key: PageKey { case, clock: kind, cycle, offset },
+            contacts,
+            band: self.case.band,
+            due_at: clock.started_at + offset,
+            limit_at: clock.limit_at,
+            cause,
+        }
+    }
+}
+
+impl<'a> Transition<'a> {
+    /// The promise of the case; borrowed from the policy, so that the case stays free to change.
+    fn promise(&self) -> &'a Promise {
+        self.policy.promise(self.case.nature.class())
+    }
+}
+
+/// One page for all: under the newest one's key, to everybody any of them names.
+fn union(pages: Vec<Page>) -> Option<Page> {
+    let is_several = pages.len() > 1;
+    pages
+        .into_iter()
+        .reduce(|older, newer| Page { contacts: &older.contacts | &newer.contacts, ..newer })
+        .map(|page| if is_several { Page { cause: PageCause::CatchUp, ..page } } else { page })
+}

@@ -1,0 +1,192 @@
+//! What happened to a case. Events are committed with the case, carry no content, and are what
+//! pager, watches, audit and metrics read.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::case::{FirstResponseKind, Punctuality};
+use super::case_id::CaseId;
+use super::clock::{ClockKind, Mark};
+use super::names::{AuthorityId, ContactName, Subject};
+use super::nature::{Band, Nature};
+use super::time::{Timestamp, millis};
+use super::words::words;
+
+/// All that one committed transition did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// To which case.
+    pub case: CaseId,
+    /// Whose case it is.
+    pub authority: AuthorityId,
+    /// The version the transition made.
+    pub version: u64,
+    /// The instant of the decision.
+    pub at: Timestamp,
+    /// What happened, in order; never empty.
+    pub events: Vec<Event>,
+}
+
+/// One thing that happened to a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The request became a case and its clock started.
+    Accepted {
+        /// What it is about.
+        nature: Nature,
+        /// Its band.
+        band: Band,
+        /// When the first response should be given.
+        target_at: Timestamp,
+        /// When the promise is broken.
+        limit_at: Timestamp,
+    },
+    /// A rung fired.
+    RungFired(RungRecord),
+    /// A rung came while the case was claimed, and kept quiet.
+    RungQuieted(RungRecord),
+    /// People must be told. At most one of these is in a change.
+    Paged(Page),
+    /// A responder took the case.
+    Claimed {
+        /// Who.
+        by: Subject,
+        /// Their epoch.
+        epoch: u64,
+        /// Until when, unless extended.
+        expires_at: Timestamp,
+        /// How long the case had waited since it was accepted.
+        waited: Duration,
+        /// Whether a first response was still owed.
+        is_unanswered: bool,
+    },
+    /// The holder's claim was extended without any other act.
+    ClaimRenewed {
+        /// Whose.
+        epoch: u64,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// The holder gave the case back.
+    ClaimReleased {
+        /// Whose claim ended.
+        epoch: u64,
+    },
+    /// The claim ended because nothing was done for the length of the lease.
+    ClaimLost {
+        /// Whose claim ended.
+        epoch: u64,
+        /// When it ended, which may be long before it was noticed.
+        expired_at: Timestamp,
+    },
+    /// A person answered; the first-response clock stopped.
+    Responded {
+        /// Who.
+        by: Subject,
+        /// What.
+        kind: FirstResponseKind,
+        /// How long the authority waited.
+        waited: Duration,
+        /// How urgent the case was.
+        band: Band,
+        /// How it stands to the promise.
+        punctuality: Punctuality,
+        /// Whether the responder's claim had ended.
+        is_claim_lost: bool,
+    },
+}
+
+/// The record of a rung; of a run of repeats, when several were overdue at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RungRecord {
+    /// Which clock's.
+    pub clock: ClockKind,
+    /// In which cycle of that clock.
+    pub cycle: u32,
+    /// The rung's offset; of a run, the last one's.
+    pub offset: Duration,
+    /// When it was due; of a run, the last one.
+    pub due_at: Timestamp,
+    /// How many rungs this records: 1, or the length of the run.
+    pub count: u32,
+    /// The time between the rungs of a run; zero for a single rung.
+    pub spacing: Duration,
+    /// How long after `due_at` it was recorded.
+    pub lateness: Duration,
+    /// Whether passing it means that the target or the limit passed.
+    pub mark: Option<Mark>,
+    /// How urgent the case is once the rung has passed.
+    pub band: Band,
+}
+
+impl RungRecord {
+    /// How late a rung may be before it is marked late. The timer looks at least once a second, so
+    /// anything beyond this was an outage, not a delay.
+    pub const LATE_AFTER: Duration = Duration::from_secs(2);
+
+    /// Whether the rung (of a run, any of it) is marked late.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.lateness_of(0) > Self::LATE_AFTER
+    }
+
+    /// The lateness of the `index`-th rung of the run, counted from the earliest.
+    #[must_use]
+    pub fn lateness_of(&self, index: u32) -> Duration {
+        let behind = self.count.saturating_sub(1).saturating_sub(index);
+        self.lateness.saturating_add(self.spacing.saturating_mul(behind))
+    }
+}
+
+/// One notification for one rung. It names no authority, no person and no target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which rung of which case it is for.
+    pub key: PageKey,
+    /// Whom to tell.
+    pub contacts: BTreeSet<ContactName>,
+    /// How urgent the case is.
+    pub band: Band,
+    /// When the rung was due.
+    pub due_at: Timestamp,
+    /// When the promise is broken.
+    pub limit_at: Timestamp,
+    /// Why it goes out.
+    pub cause: PageCause,
+}
+
+/// The name of a page: the same however often it is sent, and never that of another rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageKey {
+    /// Which case.
+    pub case: CaseId,
+    /// Which of its clocks.
+    pub clock: ClockKind,
+    /// Which cycle of that clock.
+    pub cycle: u32,
+    /// The rung's offset.
+    pub offset: Duration,
+}
+
+impl fmt::Display for PageKey {
+    /// `case/clock/cycle/offset`, the offset in milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { case, clock, cycle, offset } = self;
+        write!(f, "{case}/{}/{cycle}/{}", clock.word(), millis(*offset))
+    }
+}
+
+words! {
+    /// Why a page goes out.
+    pub enum PageCause {
+        /// Its rung fell due.
+        Due = "due",
+        /// Several rungs were overdue; this one page stands for all of them.
+        CatchUp = "catch_up",
+        /// The case fell back to the queue because its claim ran out.
+        ClaimLost = "claim_lost",
+        /// The case was given back after rungs had kept quiet for its claim.
+        ClaimReleased = "claim_released",
+    }
+}

@@ -1,0 +1,30 @@
+//! Why a use case failed. It knows nothing of gRPC.
+
+use crate::core::Refusal;
+use crate::store::StoreError;
+
+/// Everything that a use case can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules do not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store did not do it, or is not known to have done it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Redis does not keep what would be promised.
+    #[error("nothing new is accepted: {problem}")]
+    NotDurable {
+        /// What it does not keep.
+        problem: String,
+    },
+    /// Others were first, again and again.
+    #[error("too many others changed this case at once")]
+    Contended,
+    /// The events after a resume token are no longer kept.
+    #[error("changes after this resume_token are no longer kept; watch again without it")]
+    TooOld,
+    /// The process is stopping.
+    #[error("this server is stopping")]
+    Stopping,
+}

@@ -1,0 +1,293 @@
+//! The use cases: load, decide, commit, and again when somebody else was first.
+
+mod claim_next;
+mod error;
+mod hints;
+mod policies;
+mod upkeep;
+mod wake;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::monotonic_now;
+use crate::core::memory::Recall;
+use crate::core::{
+    Act, Case, CaseId, Command, Decision, DeskName, Intake, Next, Policy, Refusal, Timestamp,
+    decide,
+};
+use crate::store::{Commit, Contents, Index, Note, Outcome, Position, Store, StoreError};
+use crate::telemetry::metrics::{self, Submitted};
+
+pub use claim_next::{ClaimLine, WAIT_MAX};
+pub use error::Error;
+use hints::Hints;
+use policies::Policies;
+pub use upkeep::Upkeep;
+pub use wake::Served;
+pub use watch::{Followed, Tail, Watch, WatchScope};
+
+/// How often a decision is made again because somebody else wrote in between. Each time somebody
+/// got on, so this many losses in a row take a crowd on one case.
+const ATTEMPTS_MAX: usize = 32;
+
+/// How old an observation of the store's time may be when its decision is written. A clock thus
+/// starts, and a claim is granted, at most this long before it is on disk.
+const AGE_MAX: Duration = Duration::from_secs(1);
+
+/// One desk's use cases over a store.
+pub struct Desk<S> {
+    name: DeskName,
+    store: Arc<S>,
+    policies: Policies,
+    hints: Hints,
+    line: mpsc::Sender<claim_next::Waiter>,
+    tail: watch::TailReceiver,
+}
+
+/// What came of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The case as it is now.
+    pub case: Case,
+    /// Whether this very act had been done before.
+    pub is_replayed: bool,
+}
+
+/// One try of a command.
+enum Tried {
+    Done(Box<Done>),
+    /// Somebody else wrote, or the time moved on: look again.
+    Again,
+}
+
+/// What a command adds beside the transition itself.
+#[derive(Clone, Default)]
+struct Extras {
+    contents: Contents,
+    note: Option<Note>,
+}
+
+impl<S: Store> Desk<S> {
+    /// A desk, the line of those who wait for a case, and the reader of its changes. The latter two
+    /// must be run as long as the desk is used.
+    pub fn new(
+        name: DeskName,
+        store: Arc<S>,
+        policy: Policy,
+    ) -> (Arc<Self>, ClaimLine<S>, Tail<S>) {
+        let (line, waiters) = mpsc::channel(claim_next::LINE_MAX);
+        let (tail_sender, tail) = watch::channel();
+        let policies = Policies::new(policy);
+        let desk = Arc::new(Self { name, store, policies, hints: Hints::default(), line, tail });
+        let claim_line = ClaimLine::new(Arc::clone(&desk), waiters);
+        let tail = Tail::new(Arc::clone(&desk), tail_sender);
+        (desk, claim_line, tail)
+    }
+
+    /// The desk's name.
+    pub const fn name(&self) -> &DeskName {
+        &self.name
+    }
+
+    /// The policy that new cases are accepted under.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policies.current()
+    }
+
+    /// The store's time now, or a little less.
+    pub fn now_estimate(&self) -> Option<Timestamp> {
+        self.store.now_estimate()
+    }
+
+    /// Takes a request in. When this returns, the case is durable.
+    ///
+    /// # Errors
+    /// Another request was made under the same id, or the case is not known to be stored.
+    pub async fn submit(&self, intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
+        let started = monotonic_now();
+        let id = intake.case_id();
+        let contents = Contents { request: Some(request), response: None };
+        let extras = Extras { contents, note: None };
+        let submitted = self.accept(id, &Command::Accept(intake), &extras).await;
+        let result = match &submitted {
+            Ok(done) if done.is_replayed => Submitted::Replayed,
+            Ok(_) => Submitted::Accepted,
+            Err(Error::Refused(_)) => Submitted::Refused,
+            Err(_) => Submitted::Failed,
+        };
+        metrics::submitted(result, started.elapsed());
+        submitted
+    }
+
+    async fn accept(&self, id: CaseId, command: &Command, extras: &Extras) -> Result<Done, Error> {
+        // Most requests are new, and the time is known closely enough: one round trip. The store
+        // refuses the guess if either is wrong.
+        if let Some(now) = self.store.now_estimate()
+            && let Tried::Done(done) = self.attempt(None, now, command, extras).await?
+        {
+            return Ok(*done);
+        }
+        self.transact(id, command, extras).await
+    }
+
+    /// Does a person's act to a case.
+    ///
+    /// # Errors
+    /// The case does not allow it, or it is not known to be stored.
+    pub async fn act(&self, id: CaseId, command: &Command) -> Result<Done, Error> {
+        self.transact(id, command, &Extras::default()).await
+    }
+
+    /// Records a first response with its texts.
+    ///
+    /// # Errors
+    /// The case does not allow it, or it is not known to be stored.
+    pub async fn respond(
+        &self,
+        id: CaseId,
+        command: &Command,
+        response: Vec<u8>,
+    ) -> Result<Done, Error> {
+        let contents = Contents { request: None, response: Some(response) };
+        self.transact(id, command, &Extras { contents, note: None }).await
+    }
+
+    /// One case.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub async fn get(&self, id: CaseId) -> Result<Case, Error> {
+        let (_, case) = self.load(id).await?;
+        case.ok_or(Error::Refused(Refusal::CaseNotFound))
+    }
+
+    /// What was said in a case.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn contents(&self, id: CaseId) -> Result<Contents, Error> {
+        Ok(self.store.contents(id).await?)
+    }
+
+    /// A part of an index with its cases. A case that has left the index meanwhile is shown as it
+    /// is now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list(
+        &self,
+        index: &Index,
+        after: Option<Position>,
+        count: usize,
+    ) -> Result<Vec<(Position, Case)>, Error> {
+        let positions = self.store.list(index, after, count).await?;
+        let ids: Vec<CaseId> = positions.iter().map(|position| position.id).collect();
+        let loaded = self.store.load(&ids).await?;
+        let mut cases = Vec::with_capacity(positions.len());
+        for (position, case) in positions.into_iter().zip(loaded.cases) {
+            let unreadable = |source| StoreError::Unreadable { operation: "list", source };
+            if let Some(case) = case.map_err(unreadable)? {
+                cases.push((position, case));
+            }
+        }
+        Ok(cases)
+    }
+
+    async fn load(&self, id: CaseId) -> Result<(Timestamp, Option<Case>), StoreError> {
+        let loaded = self.store.load(&[id]).await?;
+        let case = loaded.cases.into_iter().next().unwrap_or(Ok(None));
+        let case =
+            case.map_err(|source| StoreError::Unreadable { operation: "load a case", source })?;
+        Ok((loaded.now, case))
+    }
+
+    async fn transact(
+        &self,
+        id: CaseId,
+        command: &Command,
+        extras: &Extras,
+    ) -> Result<Done, Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (now, case) = self.load(id).await?;
+            if let Tried::Done(done) = self.attempt(case, now, command, extras).await? {
+                return Ok(*done);
+            }
+            metrics::commit_retried();
+        }
+        Err(Error::Contended)
+    }
+
+    /// Decides once on what was loaded, and commits.
+    async fn attempt(
+        &self,
+        case: Option<Case>,
+        now: Timestamp,
+        command: &Command,
+        extras: &Extras,
+    ) -> Result<Tried, Error> {
+        let policy = self.policies.of(case.as_ref(), self.store.as_ref()).await?;
+        match decide(case.as_ref(), command, now, &policy) {
+            Decision::Refused(refusal) => Err(Error::Refused(refusal)),
+            Decision::AlreadyTrue => {
+                let case = case.ok_or(Error::Refused(Refusal::CaseNotFound))?;
+                // What is told as done must be as durable as when it was done.
+                self.store.fence().await?;
+                Ok(Tried::Done(Box::new(Done { case, is_replayed: true })))
+            }
+            Decision::Next(next) => self.commit(*next, now, &policy, extras).await,
+        }
+    }
+
+    async fn commit(
+        &self,
+        next: Next,
+        observed_at: Timestamp,
+        policy: &Policy,
+        extras: &Extras,
+    ) -> Result<Tried, Error> {
+        if next.case.version == 1
+            && let Some(problem) = self.store.not_durable()
+        {
+            return Err(Error::NotDurable { problem });
+        }
+        let Extras { contents, note } = extras.clone();
+        let commit = Commit { next: next.clone(), observed_at, age_max: AGE_MAX, contents, note };
+        match self.store.commit(commit).await? {
+            Outcome::Written => {
+                metrics::changed(&next.case, &next.change());
+                self.hints.committed(&next.case);
+                Ok(Tried::Done(Box::new(Done { case: next.case, is_replayed: false })))
+            }
+            Outcome::Conflict | Outcome::Untimely(_) => Ok(Tried::Again),
+            Outcome::PolicyMissing => {
+                self.store.keep_policy(policy).await?;
+                Ok(Tried::Again)
+            }
+            Outcome::Noted(id) => self.replay(id).await,
+        }
+    }
+
+    /// The same act got this case through another connection or replica a moment ago.
+    async fn replay(&self, id: CaseId) -> Result<Tried, Error> {
+        let case = self.get(id).await?;
+        self.store.fence().await?;
+        Ok(Tried::Done(Box::new(Done { case, is_replayed: true })))
+    }
+
+    /// The case that this act has claimed before, if it has.
+    async fn claimed_before(&self, act: &Act) -> Result<Option<Done>, Error> {
+        let Some(id) = self.store.noted(act.key()).await? else { return Ok(None) };
+        let case = self.get(id).await?;
+        match case.memory.recall(act) {
+            Recall::Repeat | Recall::New => {
+                self.store.fence().await?;
+                Ok(Some(Done { case, is_replayed: true }))
+            }
+            Recall::Reused => Err(Error::Refused(Refusal::RequestIdReused)),
+        }
+    }
+}

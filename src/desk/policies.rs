@@ -1,0 +1,50 @@
+//! The policy in force, and those that older cases were accepted under.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::core::{Case, Policy, PolicyId};
+use crate::store::{Store, StoreError, Unreadable};
+
+pub(super) struct Policies {
+    current: ArcSwap<Policy>,
+    known: ArcSwap<HashMap<PolicyId, Arc<Policy>>>,
+}
+
+impl Policies {
+    pub(super) fn new(policy: Policy) -> Self {
+        let current = Arc::new(policy);
+        let known = HashMap::from([(current.id(), Arc::clone(&current))]);
+        Self { current: ArcSwap::new(current), known: ArcSwap::from_pointee(known) }
+    }
+
+    pub(super) fn current(&self) -> Arc<Policy> {
+        self.current.load_full()
+    }
+
+    /// The policy that `case` is decided by.
+    pub(super) async fn of<S: Store>(
+        &self,
+        case: Option<&Case>,
+        store: &S,
+    ) -> Result<Arc<Policy>, StoreError> {
+        const OPERATION: &str = "find the policy of a case";
+        let Some(case) = case else { return Ok(self.current()) };
+        if let Some(policy) = self.known.load().get(&case.policy) {
+            return Ok(Arc::clone(policy));
+        }
+        let missing = || StoreError::Unreadable {
+            operation: OPERATION,
+            source: Unreadable { what: "policy", problem: format!("{} is not kept", case.policy) },
+        };
+        let policy = Arc::new(store.policy(case.policy).await?.ok_or_else(missing)?);
+        self.known.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.insert(policy.id(), Arc::clone(&policy));
+            known
+        });
+        Ok(policy)
+    }
+}

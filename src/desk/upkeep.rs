@@ -1,0 +1,65 @@
+//! Reading the figures for the gauges, and trimming the events stream.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::Desk;
+use crate::clock::monotonic_now;
+use crate::core::Timestamp;
+use crate::core::time::millis;
+use crate::store::Store;
+use crate::telemetry::metrics;
+
+const FIGURES_EVERY: Duration = Duration::from_secs(1);
+const TRIM_EVERY: Duration = Duration::from_mins(1);
+
+/// The loop that does both.
+pub struct Upkeep<S> {
+    desk: Arc<Desk<S>>,
+    /// How long changes are kept for those who come back to a watch.
+    events_kept_for: Duration,
+    figures_read_at: Arc<Mutex<Instant>>,
+}
+
+impl<S: Store> Upkeep<S> {
+    /// Upkeep of a desk that keeps its changes for `events_kept_for`.
+    pub fn new(desk: Arc<Desk<S>>, events_kept_for: Duration) -> Self {
+        let figures_read_at = Arc::new(Mutex::new(monotonic_now()));
+        Self { desk, events_kept_for, figures_read_at }
+    }
+
+    /// When the gauges were last read from the store.
+    pub fn figures_read_at(&self) -> Arc<Mutex<Instant>> {
+        Arc::clone(&self.figures_read_at)
+    }
+
+    /// Goes on for ever. A store that does not answer shows in the age of the figures.
+    pub async fn run(self) {
+        let mut trimmed_at: Option<Instant> = None;
+        loop {
+            if let Ok(figures) = self.desk.store.figures().await {
+                metrics::figures(&figures);
+                *self.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner) =
+                    monotonic_now();
+            }
+            if trimmed_at.is_none_or(|at| at.elapsed() >= TRIM_EVERY) {
+                self.trim().await;
+                trimmed_at = Some(monotonic_now());
+            }
+            sleep(FIGURES_EVERY).await;
+        }
+    }
+
+    async fn trim(&self) {
+        let Some(now) = self.desk.store.now_estimate() else { return };
+        let before_ms = now.as_millis().saturating_sub(millis(self.events_kept_for));
+        match self.desk.store.trim(Timestamp::from_millis(before_ms)).await {
+            Ok(count) => metrics::events_trimmed(count),
+            Err(error) => tracing::warn!(%error, "the events stream could not be trimmed"),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The edge: wire messages, services, identity, status. Nothing else knows gRPC.
+
+pub mod codec;
+mod convert;
+mod deadline;
+mod desk_service;
+mod identity;
+mod intake_service;
+mod serve;
+mod server;
+mod status;
+mod submission;
+mod tokens;
+mod watching;
+
+pub use convert::submission_of;
+pub use server::{GrpcServer, HealthReporter, MESSAGE_BYTES_MAX, ServerError, set_serving};
+
+/// The contract's messages and services, as compiled from `proto/`.
+pub mod wire {
+    #![allow(
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery,
+        reason = "generated code follows its generator's taste"
+    )]
+
+    include!(concat!(env!("OUT_DIR"), "/urgence.v1.rs"));
+
+    /// The contract as a serialized `FileDescriptorSet`, for reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/urgence.binpb"));
+
+    macro_rules! keep_content_out_of_debug {
+        ($($message:ident),+ $(,)?) => {$(
+            impl std::fmt::Debug for $message {
+                /// What was said is never printed.
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(concat!(stringify!($message), "(sealed)"))
+                }
+            }
+        )+};
+    }
+
+    keep_content_out_of_debug!(
+        EmergencyRequest,
+        Requester,
+        Emergency,
+        PersonAtRisk,
+        Target,
+        DataScope,
+        Justification,
+        RespondRequest,
+        RedirectedAnswer,
+        NeedInformationAnswer,
+        ResponseContent,
+        Contact,
+    );
+}

@@ -1,0 +1,147 @@
+//! The gRPC server: services, health, reflection, limits, and its stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+pub use tonic_health::server::HealthReporter;
+
+use super::desk_service::Desks;
+use super::intake_service::Intakes;
+use super::serve::Edge;
+use super::wire;
+use super::wire::desk_service_server::DeskServiceServer;
+use super::wire::intake_service_server::IntakeServiceServer;
+use crate::desk::Desk;
+use crate::store::Store;
+use crate::telemetry::metrics;
+
+pub use super::codec::MESSAGE_BYTES_MAX;
+
+/// The transport's own bound. A message between this and [`MESSAGE_BYTES_MAX`] is refused with the
+/// contract's words instead of the library's.
+const TRANSPORT_BYTES_MAX: usize = 1024 * 1024;
+/// Calls that one connection may have open, waits and watches among them.
+const STREAMS_MAX: u32 = 256;
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// A peer that has vanished is noticed within these.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const METHODS: [&str; 12] = [
+    "Submit",
+    "IntakeService.Get",
+    "IntakeService.List",
+    "IntakeService.Watch",
+    "ClaimNext",
+    "Claim",
+    "RenewClaim",
+    "ReleaseClaim",
+    "Respond",
+    "DeskService.Get",
+    "DeskService.List",
+    "DeskService.Watch",
+];
+
+/// Tells health checks whether calls are welcome.
+pub async fn set_serving(health: &HealthReporter, is_serving: bool) {
+    let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for service in ["", "urgence.v1.IntakeService", "urgence.v1.DeskService"] {
+        health.set_service_status(service, status).await;
+    }
+}
+
+/// The services of one desk, ready to be served.
+pub struct GrpcServer<S> {
+    edge: Edge<S>,
+    health: HealthReporter,
+}
+
+/// The server could not be set up or has failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the gRPC server failed: {problem}")]
+pub struct ServerError {
+    problem: String,
+}
+
+impl ServerError {
+    fn new(error: &dyn std::error::Error) -> Self {
+        let mut problem = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            problem = format!("{problem}: {cause}");
+            source = cause.source();
+        }
+        Self { problem }
+    }
+}
+
+impl<S: Store> GrpcServer<S> {
+    /// The services of `desk`.
+    pub fn new(desk: Arc<Desk<S>>) -> Self {
+        METHODS.iter().for_each(|method| metrics::rpc_known(method));
+        let edge = Edge { desk, work: TaskTracker::new(), stop: CancellationToken::new() };
+        Self { edge, health: HealthReporter::new() }
+    }
+
+    /// What [`set_serving`] tells.
+    pub fn health(&self) -> HealthReporter {
+        self.health.clone()
+    }
+
+    /// Serves until `stop`; then ends watches and waits, lets running calls finish, and returns.
+    ///
+    /// # Errors
+    /// The server could not be set up, or failed.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> Result<(), ServerError> {
+        let Self { edge, health } = self;
+        let (work, streams_stop) = (edge.work.clone(), edge.stop.clone());
+        let health_service = tonic_health::pb::health_server::HealthServer::new(
+            tonic_health::server::HealthService::from_health_reporter(health),
+        );
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(wire::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // With these, grpcurl prints the details of errors in words.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        };
+        let v1 = reflection().build_v1().map_err(|error| ServerError::new(&error))?;
+        let v1alpha = reflection().build_v1alpha().map_err(|error| ServerError::new(&error))?;
+        let intake = IntakeServiceServer::new(Intakes(edge.clone()))
+            .max_decoding_message_size(TRANSPORT_BYTES_MAX);
+        let desk =
+            DeskServiceServer::new(Desks(edge)).max_decoding_message_size(TRANSPORT_BYTES_MAX);
+
+        let stopping = async move {
+            stop.cancelled().await;
+            // The server waits for open streams; only we can end them.
+            streams_stop.cancel();
+        };
+        let served = Server::builder()
+            .tcp_nodelay(true)
+            .max_concurrent_streams(STREAMS_MAX)
+            .http2_max_header_list_size(HEADER_BYTES_MAX)
+            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .add_service(health_service)
+            .add_service(v1)
+            .add_service(v1alpha)
+            .add_service(intake)
+            .add_service(desk)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping)
+            .await;
+        work.close();
+        work.wait().await;
+        served.map_err(|error| ServerError::new(&error))
+    }
+}

@@ -1,0 +1,171 @@
+//! The only place that turns a failure into a status: a code for machines that retry, a reason for
+//! machines that branch, and words for people.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use crate::core::{Refusal, Violation};
+use crate::desk::Error;
+use crate::store::StoreError;
+
+/// The `domain` of every `google.rpc.ErrorInfo`.
+pub(super) const ERROR_DOMAIN: &str = "urgence.v1";
+
+/// How many bytes of violations one status carries. Many clients refuse more than 8 KiB of
+/// trailers, and the details travel in base64.
+const VIOLATION_BYTES_MAX: usize = 4_096;
+
+fn status(code: Code, reason: &'static str, message: impl Into<String>) -> Status {
+    with(code, reason, message, ErrorDetails::new())
+}
+
+fn with(
+    code: Code,
+    reason: &'static str,
+    message: impl Into<String>,
+    mut details: ErrorDetails,
+) -> Status {
+    details.set_error_info(reason, ERROR_DOMAIN, [] as [(String, String); 0]);
+    Status::with_error_details(code, message, details)
+}
+
+/// Every violation at once; what does not fit is counted.
+pub(super) fn invalid_fields(violations: Vec<Violation>) -> Status {
+    let count = violations.len();
+    let mut details = ErrorDetails::new();
+    let mut bytes = 0;
+    for (index, violation) in violations.into_iter().enumerate() {
+        bytes += violation.field.len() + violation.how_to_fix.len() + violation.code.word().len();
+        if bytes > VIOLATION_BYTES_MAX {
+            let rest = format!("mend these first; {} more fields are wrong", count - index);
+            details.add_bad_request_violation("", rest);
+            break;
+        }
+        let word = violation.code.word();
+        let mut described = FieldViolation::new(violation.field, violation.how_to_fix);
+        described.description = format!("{word}: {}", described.description);
+        described.reason = word.to_owned();
+        let mut violations = details
+            .bad_request()
+            .map_or_else(Vec::new, |bad_request| bad_request.field_violations.clone());
+        violations.push(described);
+        details.set_bad_request(violations);
+    }
+    let message = format!("{count} fields are wrong; see the field violations");
+    with(Code::InvalidArgument, "INVALID_FIELDS", message, details)
+}
+
+pub(super) fn bad_token() -> Status {
+    let message = "this token is not one of ours, or belongs to another list; start without it";
+    status(Code::InvalidArgument, "BAD_TOKEN", message)
+}
+
+pub(super) fn bad_caller() -> Status {
+    let message = "urgence-caller reads like: ana; roles=responder,supervisor; authorities=fr-pnij";
+    status(Code::InvalidArgument, "BAD_CALLER", message)
+}
+
+pub(super) fn role_missing(role: &str) -> Status {
+    status(Code::PermissionDenied, "ROLE_MISSING", format!("this method takes the role {role}"))
+}
+
+pub(super) fn case_not_found() -> Status {
+    error(Error::Refused(Refusal::CaseNotFound))
+}
+
+pub(super) fn stopping() -> Status {
+    error(Error::Stopping)
+}
+
+pub(super) fn malformed_message() -> Status {
+    let message = "the message is not one of this method; compare with the server's reflection";
+    status(Code::InvalidArgument, "MALFORMED_MESSAGE", message)
+}
+
+pub(super) fn message_too_large() -> Status {
+    let message = "the message is larger than 256 KiB; send less";
+    status(Code::InvalidArgument, "MESSAGE_TOO_LARGE", message)
+}
+
+pub(super) fn deadline_exceeded() -> Status {
+    let message = "your deadline came first and the outcome is unknown; send the same message again \
+                   with the same request_id and more time";
+    status(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
+}
+
+/// Stored content that this version cannot read.
+pub(super) fn unreadable_content() -> Status {
+    let (code, reason) = (Code::Internal, "STORED_CASE_UNREADABLE");
+    tracing::error!(reason, "stored content is not a message of ours");
+    status(code, reason, "the stored case cannot be read; the operator has been told")
+}
+
+/// A failed use case. What is the operator's is logged here, once; the authority and the desk are
+/// told what to do, not how the house is built.
+pub(super) fn error(error: Error) -> Status {
+    let (code, reason) = classify(&error);
+    match &error {
+        Error::Refused(refusal) => status(code, reason, refusal.to_string()),
+        Error::TooOld | Error::Stopping => status(code, reason, error.to_string()),
+        Error::Store(_) | Error::NotDurable { .. } | Error::Contended => {
+            tracing::error!(reason, %error, "a call failed");
+            let message = match code {
+                Code::Internal => "the stored case cannot be read; the operator has been told",
+                _ => {
+                    "not stored, or not known to be; send the same message again with the same \
+                      request_id"
+                }
+            };
+            status(code, reason, message)
+        }
+    }
+}
+
+fn classify(error: &Error) -> (Code, &'static str) {
+    match error {
+        Error::Refused(refusal) => match refusal {
+            Refusal::CaseNotFound => (Code::NotFound, "CASE_NOT_FOUND"),
+            Refusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
+            Refusal::ClaimedByAnother => (Code::FailedPrecondition, "CLAIMED_BY_ANOTHER"),
+            Refusal::CaseEnded => (Code::FailedPrecondition, "CASE_ENDED"),
+            Refusal::AlreadyAnswered => (Code::FailedPrecondition, "ALREADY_ANSWERED"),
+            Refusal::DisclosureNotApproved => (Code::FailedPrecondition, "DISCLOSURE_NOT_APPROVED"),
+            Refusal::EpochOver => (Code::Aborted, "EPOCH_OVER"),
+        },
+        Error::Store(error) => match error {
+            StoreError::Unreachable { .. } | StoreError::Failed { .. } => {
+                (Code::Unavailable, "STORE_UNAVAILABLE")
+            }
+            StoreError::Full { .. } => (Code::Unavailable, "STORE_FULL"),
+            StoreError::NotReplicated { .. } => (Code::Unavailable, "NOT_REPLICATED"),
+            StoreError::Unreadable { .. } => (Code::Internal, "STORED_CASE_UNREADABLE"),
+        },
+        Error::NotDurable { .. } => (Code::Unavailable, "NOT_DURABLE"),
+        Error::Contended => (Code::Unavailable, "CONTENDED"),
+        Error::TooOld => (Code::OutOfRange, "RESUME_TOKEN_TOO_OLD"),
+        Error::Stopping => (Code::Unavailable, "STOPPING"),
+    }
+}
+
+/// A code's name, for metrics.
+pub(super) const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

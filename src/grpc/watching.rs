@@ -1,0 +1,112 @@
+//! What both services share of lists and watches.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::convert;
+use super::serve::Edge;
+use super::{status, tokens, wire};
+use crate::core::Case;
+use crate::core::intake::{Checks, Code};
+use crate::desk::{Desk, Followed, Watch};
+use crate::store::{Index, Position, Store};
+use crate::telemetry::metrics;
+
+const PAGE_SIZE_DEFAULT: usize = 50;
+const PAGE_SIZE_MAX: usize = 200;
+/// How long a watch is silent before it says that it is alive.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// How many messages wait for a reader before the watch itself waits.
+const BUFFERED: usize = 16;
+
+pub(super) type Stream<T> =
+    Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send + 'static>>;
+
+/// The size of a page: 0 asks for the default, and too much is brought down to the most there is.
+pub(super) fn page_size(checks: &mut Checks, asked: i32) -> Option<usize> {
+    match usize::try_from(asked) {
+        Ok(0) => Some(PAGE_SIZE_DEFAULT),
+        Ok(size) => Some(size.min(PAGE_SIZE_MAX)),
+        Err(_) => {
+            checks.violation("page_size", Code::OutOfRange, "send 0 or more");
+            None
+        }
+    }
+}
+
+/// A page of an index, and where the next one begins, if there is one.
+pub(super) async fn page<S: Store>(
+    desk: &Desk<S>,
+    index: &Index,
+    after: Option<Position>,
+    page_size: usize,
+) -> Result<(Vec<Case>, Option<Position>), Status> {
+    // One more than asked for shows whether there is a next page.
+    let mut cases = desk.list(index, after, page_size + 1).await.map_err(status::error)?;
+    let has_next = cases.len() > page_size;
+    cases.truncate(page_size);
+    let next = if has_next { cases.last().map(|(position, _)| *position) } else { None };
+    Ok((cases.into_iter().map(|(_, case)| case).collect(), next))
+}
+
+/// What a watch sends.
+pub(super) enum Told {
+    Followed(Followed),
+    Heartbeat(wire::Heartbeat),
+}
+
+/// Sends what `watch` tells, in the words of `write`, until the reader goes away or something ends
+/// it; then says what.
+pub(super) fn stream<S: Store, T: Send + 'static>(
+    edge: &Edge<S>,
+    watch: Watch<S>,
+    token_scope: String,
+    write: impl Fn(Told, String) -> Option<T> + Send + Sync + 'static,
+) -> Stream<T> {
+    let (sender, receiver) = mpsc::channel(BUFFERED);
+    let (desk, stop) = (Arc::clone(&edge.desk), edge.stop.clone());
+    edge.work.spawn(async move {
+        metrics::watches(1.0);
+        tokio::select! {
+            () = stop.cancelled() => { _ = sender.send(Err(status::stopping())).await; }
+            () = sender.closed() => {}
+            () = follow(&desk, watch, &token_scope, &write, &sender) => {}
+        }
+        metrics::watches(-1.0);
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+async fn follow<S: Store, T>(
+    desk: &Desk<S>,
+    mut watch: Watch<S>,
+    token_scope: &str,
+    write: &impl Fn(Told, String) -> Option<T>,
+    sender: &mpsc::Sender<Result<T, Status>>,
+) {
+    loop {
+        let (told, cursor) = match tokio::time::timeout(HEARTBEAT_EVERY, watch.next()).await {
+            Ok(Ok((followed, cursor))) => (Told::Followed(followed), cursor),
+            Ok(Err(error)) => {
+                _ = sender.send(Err(status::error(error))).await;
+                return;
+            }
+            Err(_) => {
+                let at = desk.now_estimate().map(convert::timestamp);
+                (Told::Heartbeat(wire::Heartbeat { at }), Some(watch.cursor()))
+            }
+        };
+        let resume_token =
+            cursor.map_or_else(String::new, |cursor| tokens::resume(token_scope, cursor));
+        if let Some(message) = write(told, resume_token)
+            && sender.send(Ok(message)).await.is_err()
+        {
+            return;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! `urgence`: the queue and the clock of a provider's 24/7 law-enforcement response desk.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod core;
+pub mod desk;
+pub mod grpc;
+pub mod http;
+pub mod pager;
+pub mod redis_server;
+pub mod store;
+pub mod telemetry;
+pub mod timer;

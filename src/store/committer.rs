@@ -1,0 +1,181 @@
+//! The one path of every write: what waits is sent as one pipeline, with one WAIT for all of it.
+//!
+//! Nothing is delayed to fill a batch. While one is on its way to disk the next one gathers, which
+//! is the same group commit that Redis itself does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use super::endpoints::RESPONSE_TIMEOUT;
+use super::keys::Keys;
+use super::link::Link;
+use super::script::CommitScript;
+use super::{Commit, Outcome, StoreError};
+use crate::clock::{ServerClock, monotonic_now};
+use crate::telemetry::metrics;
+
+/// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
+const BATCH_MAX: usize = 256;
+/// How many writes may wait; beyond it callers wait to be let in.
+pub(super) const QUEUE_MAX: usize = 4_096;
+
+/// A write and where its outcome goes.
+pub(super) enum Write {
+    Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
+    /// Writes something of no meaning, so that WAIT speaks for what was read before.
+    Fence(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// How many replicas must acknowledge a write before it counts, and how long they have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replication {
+    pub(super) needed: u64,
+    pub(super) timeout: Duration,
+}
+
+pub(super) struct Committer {
+    pub(super) link: Arc<Link>,
+    pub(super) keys: Keys,
+    pub(super) script: Arc<CommitScript>,
+    pub(super) clock: Arc<ServerClock>,
+    pub(super) replication: Replication,
+    pub(super) queue: mpsc::Receiver<Write>,
+}
+
+impl Committer {
+    /// Writes until nobody can ask any more.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            metrics::commit_batch(batch.len());
+            self.write(&mut batch).await;
+        }
+    }
+
+    async fn write(&self, batch: &mut Vec<Write>) {
+        let calls: Vec<Cmd> = batch.iter().map(|write| self.call(write)).collect();
+        let answers = self.send(&calls).await;
+        for (write, answer) in batch.drain(..).zip(answers) {
+            // A caller that has gone away no longer needs the answer; the write stands.
+            match write {
+                Write::Commit(_, reply) => {
+                    _ = reply.send(answer.and_then(|value| self.read(value)))
+                }
+                Write::Fence(reply) => _ = reply.send(answer.map(|_| ())),
+            }
+        }
+    }
+
+    fn call(&self, write: &Write) -> Cmd {
+        match write {
+            Write::Commit(commit, _) => self.script.call(&self.keys, commit),
+            Write::Fence(_) => {
+                let mut set = redis::cmd("SET");
+                set.arg(self.keys.fence()).arg(1);
+                set
+            }
+        }
+    }
+
+    /// The answer to each call, in order.
+    async fn send(&self, calls: &[Cmd]) -> Vec<Result<Value, StoreError>> {
+        const OPERATION: &str = "commit";
+        let live = match self.link.live(OPERATION) {
+            Ok(live) => live,
+            Err(StoreError::Unreachable { operation, reason }) => {
+                let unreachable =
+                    || Err(StoreError::Unreachable { operation, reason: reason.clone() });
+                return calls.iter().map(|_| unreachable()).collect();
+            }
+            Err(_) => unreachable!("a link is up or unreachable"),
+        };
+        let mut connection = live.connection.clone();
+        connection.set_response_timeout(RESPONSE_TIMEOUT + self.replication.timeout);
+        let asked = monotonic_now();
+        let mut answers = self.exchange(&mut connection, calls).await;
+        // A restarted or flushed Redis has forgotten the scripts. Nothing of a call that it could
+        // not find was done, so exactly these are sent again.
+        let forgotten: Vec<usize> =
+            (0..answers.len()).filter(|index| is_script_missing(&answers[*index])).collect();
+        if !forgotten.is_empty() {
+            let loaded: RedisResult<()> = self.script.load().query_async(&mut connection).await;
+            if loaded.is_ok() {
+                let again: Vec<Cmd> = forgotten.iter().map(|index| calls[*index].clone()).collect();
+                let repeated = self.exchange(&mut connection, &again).await;
+                for (index, answer) in forgotten.into_iter().zip(repeated) {
+                    answers[index] = answer;
+                }
+            }
+        }
+        metrics::commit_took(asked.elapsed());
+        answers
+            .into_iter()
+            .map(|answer| match answer {
+                Ok((value, acknowledged)) => {
+                    self.observe(&value, asked);
+                    self.check_replicas(OPERATION, acknowledged).map(|()| value)
+                }
+                Err(error) => Err(self.link.failed(OPERATION, &live, &error)),
+            })
+            .collect()
+    }
+
+    /// Sends `calls` with one WAIT behind them; each answer with the replicas that have it.
+    async fn exchange(
+        &self,
+        connection: &mut redis::aio::MultiplexedConnection,
+        calls: &[Cmd],
+    ) -> Vec<RedisResult<(Value, u64)>> {
+        let mut pipeline = Pipeline::with_capacity(calls.len() + 1);
+        calls.iter().for_each(|call| _ = pipeline.add_command(call.clone()));
+        if self.replication.needed > 0 {
+            let timeout_ms = crate::core::time::millis(self.replication.timeout);
+            pipeline.cmd("WAIT").arg(self.replication.needed).arg(timeout_ms);
+        }
+        let sent: RedisResult<Vec<RedisResult<Value>>> =
+            pipeline.ignore_errors().query_async(connection).await;
+        let mut answers = match sent {
+            Ok(answers) => answers,
+            Err(error) => return calls.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let acknowledged = if self.replication.needed > 0 {
+            answers.pop().and_then(Result::ok).and_then(|value| redis::from_redis_value(value).ok())
+        } else {
+            None
+        };
+        answers
+            .into_iter()
+            .map(|answer| answer.map(|value| (value, acknowledged.unwrap_or(0))))
+            .collect()
+    }
+
+    fn check_replicas(&self, operation: &'static str, acknowledged: u64) -> Result<(), StoreError> {
+        let needed = self.replication.needed;
+        if acknowledged >= needed {
+            return Ok(());
+        }
+        Err(StoreError::NotReplicated { operation, acknowledged, needed })
+    }
+
+    fn observe(&self, value: &Value, asked: Instant) {
+        if let Some(answer) = CommitScript::read(value.clone()) {
+            super::reads::observe(&self.clock, answer.now, asked);
+        }
+    }
+
+    fn read(&self, value: Value) -> Result<Outcome, StoreError> {
+        let answer = CommitScript::read(value).ok_or_else(|| StoreError::Failed {
+            operation: "commit",
+            problem: "the script gave an answer that is none of its own".to_owned(),
+        })?;
+        Ok(answer.outcome)
+    }
+}
+
+fn is_script_missing(answer: &RedisResult<(Value, u64)>) -> bool {
+    let missing = ErrorKind::Server(ServerErrorKind::NoScript);
+    matches!(answer, Err(error) if RedisError::kind(error) == missing)
+}

@@ -1,0 +1,303 @@
+//! Where cases live. Redis in earnest, memory for tests and simulation; one contract for both.
+//!
+//! The store knows no rule of the domain. It writes a transition whole or not at all, keeps the
+//! indexes that the core computes, and tells the time.
+
+mod codec;
+mod committer;
+mod durability;
+mod endpoints;
+mod keys;
+mod link;
+mod memory_store;
+mod outbox;
+mod reads;
+mod redis_store;
+mod script;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::core::memory::ActKey;
+use crate::core::{AuthorityId, Case, CaseId, Change, Next, Policy, PolicyId, Timestamp};
+pub use crate::telemetry::Figures;
+
+pub use codec::{decode_case, decode_change, encode_case, encode_change};
+pub use durability::{AcceptedLoss, Durability, Finding};
+pub use memory_store::MemoryStore;
+pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
+
+/// The contract of a store. Times are on its one clock.
+pub trait Store: Send + Sync + 'static {
+    /// Loads cases, in the order of `ids`, and the time at which they were so.
+    fn load(&self, ids: &[CaseId]) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Loads what was said in a case.
+    fn contents(&self, id: CaseId) -> impl Future<Output = Result<Contents, StoreError>> + Send;
+
+    /// Writes a transition with its indexes and events, or nothing. `Written` means durable.
+    fn commit(&self, commit: Commit) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
+    /// Returns once everything that could be read before the call is durable.
+    fn fence(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The cases whose wake has come, the most overdue first, leaving out the first `skip`.
+    fn due(
+        &self,
+        skip: usize,
+        count: usize,
+    ) -> impl Future<Output = Result<Due, StoreError>> + Send;
+
+    /// A part of an index, from just after `after` on.
+    fn list(
+        &self,
+        index: &Index,
+        after: Option<Position>,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<Position>, StoreError>> + Send;
+
+    /// A kept policy.
+    fn policy(
+        &self,
+        id: PolicyId,
+    ) -> impl Future<Output = Result<Option<Policy>, StoreError>> + Send;
+
+    /// Keeps a policy for ever, under its content address.
+    fn keep_policy(&self, policy: &Policy) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Which case an act of the recent past got, if it left a note.
+    fn noted(&self, key: ActKey)
+    -> impl Future<Output = Result<Option<CaseId>, StoreError>> + Send;
+
+    /// The changes after `after`, the oldest first.
+    fn changes(
+        &self,
+        after: Cursor,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
+    /// From which cursor on no change has been trimmed, and the cursor of the latest change.
+    fn kept(&self) -> impl Future<Output = Result<Kept, StoreError>> + Send;
+
+    /// Hands changes that no consumer of `group` has had to `consumer`; they stay its own until
+    /// acknowledged. A new group starts with the oldest change kept.
+    fn receive(
+        &self,
+        group: &str,
+        consumer: &str,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
+    /// Hands changes to `consumer` that any consumer of `group` has left unacknowledged for `idle`.
+    fn take_over(
+        &self,
+        group: &str,
+        consumer: &str,
+        idle: Duration,
+        count: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
+    /// Marks changes as dealt with by `group`.
+    fn acknowledge(
+        &self,
+        group: &str,
+        cursors: &[Cursor],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Puts a change that its reader does not understand aside, where it stays until somebody looks.
+    fn park(&self, cursor: Cursor) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes changes older than `before` that every group has acknowledged; how many.
+    fn trim(&self, before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// What the gauges show.
+    fn figures(&self) -> impl Future<Output = Result<Figures, StoreError>> + Send;
+
+    /// Why the store cannot keep what it would now promise; `None` when it can.
+    fn not_durable(&self) -> Option<String>;
+
+    /// The store's time now, or a little less, without asking it; `None` before its first answer.
+    fn now_estimate(&self) -> Option<Timestamp>;
+}
+
+/// Cases as they were at one instant.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The instant.
+    pub now: Timestamp,
+    /// The cases, in the order asked for; `None` where there is none.
+    pub cases: Vec<Result<Option<Case>, Unreadable>>,
+}
+
+/// What was said in a case, as the bytes that arrived.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The request.
+    pub request: Option<Vec<u8>>,
+    /// The first response.
+    pub response: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Contents {
+    /// Content is never printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Contents")
+    }
+}
+
+/// A transition to be written.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// What was decided.
+    pub next: Next,
+    /// The store's time as it was seen when that was decided.
+    pub observed_at: Timestamp,
+    /// How old that may be; an older decision is to be made again.
+    pub age_max: Duration,
+    /// What the transition adds to what was said.
+    pub contents: Contents,
+    /// A note of which case the act got, for a while.
+    pub note: Option<Note>,
+}
+
+/// A short-lived note of which case an act got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The act.
+    pub key: ActKey,
+    /// How long the note is kept.
+    pub kept_for: Duration,
+}
+
+/// What became of a commit that the store answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is written, durably.
+    Written,
+    /// The case has another version: load, decide and commit again.
+    Conflict,
+    /// The decision was made too early or too long ago: decide again at this time.
+    Untimely(Timestamp),
+    /// The policy of the case is not kept: keep it and commit again.
+    PolicyMissing,
+    /// The same act has got this case before.
+    Noted(CaseId),
+}
+
+/// Cases whose wake has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The store's time.
+    pub now: Timestamp,
+    /// The cases.
+    pub ids: Vec<CaseId>,
+    /// How many due entries of the index are no case ids: somebody else wrote there.
+    pub nameless: usize,
+    /// The next wake of all, due or not, behind the skipped ones.
+    pub next_at: Option<Timestamp>,
+}
+
+/// An index of cases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// Those that wait to be claimed, in the order of their places.
+    Ready,
+    /// Those without a first response, in the order of their places.
+    Unanswered,
+    /// Every case, the latest accepted first.
+    All,
+    /// Every case of one authority, the latest accepted first.
+    Authority(AuthorityId),
+}
+
+/// A place in an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The index's score.
+    pub score: u64,
+    /// The case; orders equal scores.
+    pub id: CaseId,
+}
+
+/// The name of a change in the events stream; later changes have higher ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor {
+    /// When it was written, in milliseconds since the epoch.
+    pub millis: u64,
+    /// Its number among those of the same millisecond.
+    pub sequence: u64,
+}
+
+/// A change in the events stream.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub cursor: Cursor,
+    /// What happened.
+    pub change: Result<Change, Unreadable>,
+}
+
+/// How far back the events stream goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Nothing after this cursor has been trimmed.
+    pub since: Cursor,
+    /// The latest change.
+    pub latest: Cursor,
+}
+
+/// Stored bytes that this version cannot read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the stored {what}: {problem}")]
+pub struct Unreadable {
+    /// What they were read as.
+    pub what: &'static str,
+    /// What is wrong with them.
+    pub problem: String,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection to a primary is up. Nothing was sent.
+    #[error("{operation}: no connection to Redis ({reason})")]
+    Unreachable {
+        /// What was asked.
+        operation: &'static str,
+        /// Why there is none.
+        reason: String,
+    },
+    /// Redis did not answer, or with an error; a write may or may not have happened.
+    #[error("{operation}: Redis failed: {problem}")]
+    Failed {
+        /// What was asked.
+        operation: &'static str,
+        /// What Redis or the connection said.
+        problem: String,
+    },
+    /// Redis's memory is full; nothing was written.
+    #[error("{operation}: Redis is at its memory limit")]
+    Full {
+        /// What was asked.
+        operation: &'static str,
+    },
+    /// Written, but not by as many replicas as promised.
+    #[error("{operation}: {acknowledged} of {needed} replicas acknowledged the write in time")]
+    NotReplicated {
+        /// What was asked.
+        operation: &'static str,
+        /// How many did.
+        acknowledged: u64,
+        /// How many must.
+        needed: u64,
+    },
+    /// A stored value is not what this version can read.
+    #[error("{operation}: {source}")]
+    Unreadable {
+        /// What was asked.
+        operation: &'static str,
+        /// What could not be read.
+        source: Unreadable,
+    },
+}

@@ -1,0 +1,323 @@
+//! The store on Redis.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use redis::Pipeline;
+use tokio::sync::{mpsc, oneshot};
+
+use super::committer::{Committer, QUEUE_MAX, Replication, Write};
+use super::durability::{self, AcceptedLoss, Durability};
+use super::endpoints::Endpoints;
+use super::keys::Keys;
+use super::link::Link;
+use super::script::CommitScript;
+use super::{
+    Commit, Contents, Cursor, Due, Entry, Figures, Index, Kept, Loaded, Outcome, Position, Store,
+    StoreError, codec, outbox, reads,
+};
+use crate::clock::ServerClock;
+use crate::core::memory::ActKey;
+use crate::core::{CaseId, DeskName, Policy, PolicyId, Timestamp};
+use crate::telemetry::metrics;
+
+/// How often the settings that durability rests on are looked at.
+const DURABILITY_EVERY: Duration = Duration::from_secs(10);
+const DURABILITY_RETRY: Duration = Duration::from_millis(200);
+
+/// How to reach Redis and what it must keep.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// The servers one of which is the primary, as redis or unix URLs.
+    pub urls: Vec<String>,
+    /// Whose keys to use.
+    pub desk: DeskName,
+    /// How many replicas must acknowledge a write before it counts.
+    pub replicas_needed: u64,
+    /// How long they have.
+    pub replicas_timeout: Duration,
+    /// The losses that the operator has accepted.
+    pub accepted_losses: Vec<AcceptedLoss>,
+}
+
+/// A store on Redis. Cheap to share; each kind of work has a connection of its own, so that none
+/// waits behind another.
+pub struct RedisStore {
+    keys: Keys,
+    clock: Arc<ServerClock>,
+    writes: mpsc::Sender<Write>,
+    /// What requests read.
+    read: Arc<Link>,
+    /// What the timer reads.
+    tick: Arc<Link>,
+    /// What follows the events stream.
+    stream: Arc<Link>,
+    commit: Arc<Link>,
+    durability: Arc<ArcSwapOption<Durability>>,
+    replicas_needed: u64,
+}
+
+/// How the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// What stands against serving, in words; empty when nothing does.
+    pub problems: Vec<String>,
+}
+
+/// Work that must go on as long as the store is used. If one ends, the process must.
+pub type Background = (&'static str, Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl RedisStore {
+    /// A store and the work behind it. Connects only once that work runs.
+    ///
+    /// # Errors
+    /// A URL is none that Redis can be reached by.
+    pub fn new(options: &RedisOptions) -> Result<(Self, Vec<Background>), StoreError> {
+        let endpoints = Endpoints::new(&options.urls).map_err(|error| StoreError::Failed {
+            operation: "read the Redis URLs",
+            problem: error.category().to_owned(),
+        })?;
+        let keys = Keys::new(&options.desk);
+        let clock = Arc::new(ServerClock::new());
+        let script = Arc::new(CommitScript::new());
+        let link = |name, greeting| Arc::new(Link::new(name, endpoints.clone(), greeting));
+        let commit = link("commit", script.load());
+        let (read, tick, stream) = (
+            link("read", Pipeline::new()),
+            link("tick", Pipeline::new()),
+            link("stream", Pipeline::new()),
+        );
+        let (writes, queue) = mpsc::channel(QUEUE_MAX);
+        let committer = Committer {
+            link: Arc::clone(&commit),
+            keys: keys.clone(),
+            script,
+            clock: Arc::clone(&clock),
+            replication: Replication {
+                needed: options.replicas_needed,
+                timeout: options.replicas_timeout,
+            },
+            queue,
+        };
+        let durability = Arc::new(ArcSwapOption::empty());
+        // Nothing is known to be kept until it was looked at.
+        durability::SETTINGS.iter().for_each(|setting| metrics::redis_durable(setting, false));
+        let mut background: Vec<Background> = vec![
+            ("committer", Box::pin(committer.run())),
+            (
+                "durability check",
+                Box::pin(check_durability(
+                    Arc::clone(&read),
+                    Arc::clone(&durability),
+                    options.accepted_losses.clone(),
+                )),
+            ),
+        ];
+        for link in [&commit, &read, &tick, &stream] {
+            let link = Arc::clone(link);
+            background.push(("Redis connection", Box::pin(async move { link.supervise().await })));
+        }
+        let replicas_needed = options.replicas_needed;
+        let store =
+            Self { keys, clock, writes, read, tick, stream, commit, durability, replicas_needed };
+        Ok((store, background))
+    }
+
+    /// How the store is now.
+    #[must_use]
+    pub fn health(&self) -> StoreHealth {
+        let mut problems: Vec<String> =
+            self.commit.problem().map(|problem| format!("redis: {problem}")).into_iter().collect();
+        match self.durability.load().as_ref() {
+            Some(durability) => problems.extend(
+                durability.problems().iter().map(|problem| format!("durability: {problem}")),
+            ),
+            None => problems.push("durability: not checked yet".to_owned()),
+        }
+        StoreHealth { problems }
+    }
+
+    /// Whether a connection to the primary is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.commit.problem().is_none()
+    }
+
+    /// What was found of Redis's settings, once it was looked.
+    #[must_use]
+    pub fn durability(&self) -> Option<Arc<Durability>> {
+        self.durability.load_full()
+    }
+
+    async fn write<T>(
+        &self,
+        operation: &'static str,
+        write: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Write,
+    ) -> Result<T, StoreError> {
+        let stopped = || StoreError::Unreachable {
+            operation,
+            reason: "the store has been stopped".to_owned(),
+        };
+        let (reply, answer) = oneshot::channel();
+        self.writes.send(write(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// Looks at the settings again and again; a Redis that cannot be asked keeps its latest findings.
+async fn check_durability(
+    link: Arc<Link>,
+    found: Arc<ArcSwapOption<Durability>>,
+    accepted: Vec<AcceptedLoss>,
+) {
+    let mut reported = Vec::new();
+    loop {
+        let checked = match link.live("check durability") {
+            Ok(live) => durability::check(&mut live.connection.clone(), &accepted).await.ok(),
+            Err(_) => None,
+        };
+        let pause = if checked.is_some() { DURABILITY_EVERY } else { DURABILITY_RETRY };
+        if let Some(durability) = checked {
+            durability.findings.iter().for_each(|finding| {
+                metrics::redis_durable(finding.setting, finding.is_kept);
+            });
+            let problems: Vec<String> =
+                durability.problems().into_iter().map(str::to_owned).collect();
+            if problems != reported {
+                for problem in &problems {
+                    tracing::error!(
+                        problem,
+                        "Redis does not keep what was promised; nothing new is accepted"
+                    );
+                }
+                if problems.is_empty() {
+                    tracing::info!("Redis keeps what was promised again");
+                }
+                reported = problems;
+            }
+            found.store(Some(Arc::new(durability)));
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+impl Store for RedisStore {
+    async fn load(&self, ids: &[CaseId]) -> Result<Loaded, StoreError> {
+        reads::load(&self.read, &self.keys, &self.clock, ids).await
+    }
+
+    async fn contents(&self, id: CaseId) -> Result<Contents, StoreError> {
+        reads::contents(&self.read, &self.keys, id).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+        self.write("commit", |reply| Write::Commit(Box::new(commit), reply)).await
+    }
+
+    async fn fence(&self) -> Result<(), StoreError> {
+        // Redis answers a read only after it has fsynced what the read could see; only replicas may
+        // lag behind that.
+        if self.replicas_needed == 0 {
+            return Ok(());
+        }
+        self.write("fence", Write::Fence).await
+    }
+
+    async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {
+        reads::due(&self.tick, &self.keys, &self.clock, skip, count).await
+    }
+
+    async fn list(
+        &self,
+        index: &Index,
+        after: Option<Position>,
+        count: usize,
+    ) -> Result<Vec<Position>, StoreError> {
+        reads::list(&self.read, &self.keys, index, after, count).await
+    }
+
+    async fn policy(&self, id: PolicyId) -> Result<Option<Policy>, StoreError> {
+        const OPERATION: &str = "read a policy";
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("HGET").arg(self.keys.policy(id)).arg("state");
+        let (state,): (Option<Vec<u8>>,) = reads::ask(&self.read, OPERATION, &pipeline).await?;
+        state
+            .map(|state| codec::decode_policy(&state))
+            .transpose()
+            .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
+    }
+
+    async fn keep_policy(&self, policy: &Policy) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("HSET").arg(self.keys.policy(policy.id()));
+        pipeline.arg("version").arg(codec::POLICY_VERSION);
+        pipeline.arg("state").arg(codec::encode_policy(policy)).ignore();
+        reads::ask(&self.read, "keep a policy", &pipeline).await
+    }
+
+    async fn noted(&self, key: ActKey) -> Result<Option<CaseId>, StoreError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("GET").arg(self.keys.note(key));
+        let (noted,): (Option<String>,) = reads::ask(&self.read, "read a note", &pipeline).await?;
+        Ok(noted.and_then(|id| id.parse().ok()))
+    }
+
+    async fn changes(&self, after: Cursor, count: usize) -> Result<Vec<Entry>, StoreError> {
+        outbox::changes(&self.stream, &self.keys, after, count).await
+    }
+
+    async fn kept(&self) -> Result<Kept, StoreError> {
+        outbox::kept(&self.stream, &self.keys).await
+    }
+
+    async fn receive(
+        &self,
+        group: &str,
+        consumer: &str,
+        count: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        outbox::receive(&self.stream, &self.keys, group, consumer, count).await
+    }
+
+    async fn take_over(
+        &self,
+        group: &str,
+        consumer: &str,
+        idle: Duration,
+        count: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        outbox::take_over(&self.stream, &self.keys, group, consumer, idle, count).await
+    }
+
+    async fn acknowledge(&self, group: &str, cursors: &[Cursor]) -> Result<(), StoreError> {
+        outbox::acknowledge(&self.stream, &self.keys, group, cursors).await
+    }
+
+    async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {
+        outbox::park(&self.stream, &self.keys, cursor).await
+    }
+
+    async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {
+        outbox::trim(&self.stream, &self.keys, before).await
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        let (now, figures) = reads::figures(&self.read, &self.keys, &self.clock).await?;
+        let (events, outbox_age, parked) = outbox::figures(&self.stream, &self.keys, now).await?;
+        Ok(Figures { events, outbox_age, parked, ..figures })
+    }
+
+    fn not_durable(&self) -> Option<String> {
+        match self.durability.load().as_ref() {
+            Some(durability) => durability.problems().first().map(|problem| (*problem).to_owned()),
+            None => Some("Redis's settings have not been looked at yet".to_owned()),
+        }
+    }
+
+    fn now_estimate(&self) -> Option<Timestamp> {
+        self.clock.estimate()
+    }
+}

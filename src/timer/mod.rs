@@ -1,0 +1,137 @@
+//! The wake loop: it asks whose wake has come, sends each of them `Wake`, and sleeps until the next.
+//!
+//! There is no leader: every replica runs this, and the version of a case decides whose commit
+//! counts. It uses no blocking command and no cursor, reads the head of the index anew each time,
+//! and looks at least once a second whatever anybody has told it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::clock::monotonic_now;
+use crate::core::Timestamp;
+use crate::desk::{Desk, Error};
+use crate::store::Store;
+use crate::telemetry::metrics;
+
+/// The longest sleep between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How soon to look again after the store failed.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// How many cases are woken at once. There is no limit to how many such batches follow each other.
+const BATCH: usize = 256;
+
+/// The wake loop of a desk.
+pub struct Timer<S> {
+    desk: Arc<Desk<S>>,
+    beats: Arc<Beats>,
+    is_failing: bool,
+}
+
+/// When the timer last moved.
+#[derive(Debug)]
+pub struct Beats {
+    tried_at: Mutex<Instant>,
+    succeeded_at: Mutex<Instant>,
+}
+
+impl Beats {
+    fn new() -> Self {
+        let now = monotonic_now();
+        Self { tried_at: Mutex::new(now), succeeded_at: Mutex::new(now) }
+    }
+
+    /// Since the timer last saw all that was due.
+    #[must_use]
+    pub fn since_success(&self) -> Duration {
+        self.succeeded_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Since the timer last tried to.
+    #[must_use]
+    pub fn since_attempt(&self) -> Duration {
+        self.tried_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn beat(at: &Mutex<Instant>) {
+        *at.lock().unwrap_or_else(PoisonError::into_inner) = monotonic_now();
+    }
+}
+
+/// What a pass over all that is due found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// How many cases were woken.
+    pub woken: usize,
+    /// How many due cases could not be; they stay due and are tried again.
+    pub failed: usize,
+    /// The store's time at the end.
+    pub now: Timestamp,
+    /// When the next wake comes.
+    pub next_at: Option<Timestamp>,
+}
+
+impl<S: Store> Timer<S> {
+    /// A timer for `desk`.
+    pub fn new(desk: Arc<Desk<S>>) -> Self {
+        Self { desk, beats: Arc::new(Beats::new()), is_failing: false }
+    }
+
+    /// When the timer last moved; kept up to date.
+    pub fn beats(&self) -> Arc<Beats> {
+        Arc::clone(&self.beats)
+    }
+
+    /// Wakes what is due, for ever.
+    pub async fn run(mut self) {
+        loop {
+            let started = monotonic_now();
+            match self.pass().await {
+                Ok(pass) => {
+                    metrics::ticked(started.elapsed(), pass.failed);
+                    Beats::beat(&self.beats.succeeded_at);
+                    if std::mem::take(&mut self.is_failing) {
+                        tracing::info!("the timer runs again");
+                    }
+                    // What failed is tried again after a pause, however overdue it is.
+                    let next_at = if pass.failed > 0 { None } else { pass.next_at };
+                    self.desk.until_wake(next_at, pass.now, LOOK_EVERY).await;
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_failing, true) {
+                        tracing::error!(%error, "the timer cannot see what is due; it keeps trying");
+                    }
+                    sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    /// Wakes everything that is due now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn pass(&self) -> Result<Pass, Error> {
+        let (mut woken, mut failed) = (0, 0);
+        loop {
+            Beats::beat(&self.beats.tried_at);
+            // What failed keeps its place in front, so stepping over so many hides nothing.
+            let due = self.desk.due(failed, BATCH).await?;
+            if due.nameless > 0 {
+                tracing::error!(due.nameless, "entries of the wake index are no case ids");
+            }
+            failed += due.nameless;
+            if due.ids.is_empty() && due.nameless == 0 {
+                return Ok(Pass { woken, failed, now: due.now, next_at: due.next_at });
+            }
+            let count = due.ids.len();
+            let served = self.desk.wake(due.ids).await?;
+            for (id, error) in &served.failed {
+                tracing::error!(case.id = %id, %error, "a due case could not be woken; trying again");
+            }
+            failed += served.failed.len();
+            woken += count - served.failed.len();
+        }
+    }
+}
