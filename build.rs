@@ -1,8 +1,8 @@
 //! Compiles the contract in pure Rust: the machine that builds needs no protoc.
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use prost::Message as _;
 
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
 
     let descriptors = protox::compile(&files, ["proto"])?;
-    let out = env::var("OUT_DIR")?;
+    let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
     fs::write(Path::new(&out).join("urgence.binpb"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .codec_path("crate::grpc::codec::Codec")

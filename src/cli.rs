@@ -61,18 +61,24 @@ pub fn run() -> ExitCode {
         if let Ok((grpc, http)) = app.addresses() {
             tracing::info!(%grpc, %http, "serving");
         }
+        let (is_stopping, mut stopping) = tokio::sync::watch::channel(false);
         let run = app.run(async {
             stop.await;
-            // A second signal ends the process at once.
-            tokio::spawn(async {
-                stop_signal().await;
-                tracing::warn!("second signal; dropping everything");
-                std::process::exit(1);
-            });
+            _ = is_stopping.send(true);
         });
-        match run.await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
+        let second_signal = async {
+            _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+            stop_signal().await;
+        };
+        tokio::select! {
+            ran = run => match ran {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            },
+            () = second_signal => {
+                tracing::warn!("second signal; what still runs is dropped");
+                ExitCode::FAILURE
+            }
         }
     })
 }
@@ -89,7 +95,7 @@ async fn stop_signal() {
             Ok(mut signals) => _ = signals.recv().await,
             Err(error) => {
                 tracing::error!(%error, "a signal cannot be listened for");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     };

@@ -7,6 +7,7 @@ use crate::core::Timestamp;
 
 /// A reading of the monotonic clock.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where the shell reads it")]
 pub fn monotonic_now() -> Instant {
     Instant::now()
 }
@@ -14,6 +15,7 @@ pub fn monotonic_now() -> Instant {
 /// What this machine believes the time is, in milliseconds since the epoch. It decides nothing; it
 /// is compared with Redis's clock and shown.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is where the shell reads it")]
 pub fn wall_now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(crate::core::time::millis(since_epoch))
@@ -45,12 +47,12 @@ impl ServerClock {
     /// A clock that knows nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: Instant::now(), at_origin_ms: Mutex::new(None) }
+        Self { origin: monotonic_now(), at_origin_ms: Mutex::new(None) }
     }
 
     /// Takes in an answer that was `asked` for then, has just arrived, and says that it is `server`.
     pub fn observe(&self, server: Timestamp, asked: Instant) -> Option<Jump> {
-        self.observe_between(server, asked, Instant::now())
+        self.observe_between(server, asked, monotonic_now())
     }
 
     fn observe_between(&self, server: Timestamp, asked: Instant, arrived: Instant) -> Option<Jump> {
@@ -69,7 +71,7 @@ impl ServerClock {
     /// Redis's time now, or a little less; `None` before the first answer.
     #[must_use]
     pub fn estimate(&self) -> Option<Timestamp> {
-        self.estimate_at(Instant::now())
+        self.estimate_at(monotonic_now())
     }
 
     fn estimate_at(&self, instant: Instant) -> Option<Timestamp> {

@@ -27,7 +27,7 @@ pub struct Settings {
     /// Where the private Redis keeps its data. Not used with --redis-url.
     #[arg(long, env = "URGENCE_DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
-    /// A running Redis instead of a private one: redis://host:port or unix:///path. Give the
+    /// A running Redis instead of a private one: `redis://host:port` or `unix:///path`. Give the
     /// primary and its replicas, separated by commas; the one that is the primary is used.
     #[arg(long, env = "URGENCE_REDIS_URL", value_delimiter = ',', hide_env_values = true)]
     pub redis_url: Vec<String>,

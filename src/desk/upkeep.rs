@@ -33,6 +33,7 @@ impl<S: Store> Upkeep<S> {
     }
 
     /// When the gauges were last read from the store.
+    #[must_use]
     pub fn figures_read_at(&self) -> Arc<Mutex<Instant>> {
         Arc::clone(&self.figures_read_at)
     }

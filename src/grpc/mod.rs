@@ -21,7 +21,7 @@ pub mod wire {
     #![allow(
         clippy::all,
         clippy::pedantic,
-        clippy::nursery,
+        unused_qualifications,
         reason = "generated code follows its generator's taste"
     )]
 

@@ -73,7 +73,7 @@ impl<S: crate::store::Store> Edge<S> {
         }
         let work = self.work.spawn(answer(self.clone(), caller, request.into_inner()));
         let finished = match remaining {
-            Some(remaining) => tokio::time::timeout(remaining - MARGIN, work)
+            Some(remaining) => tokio::time::timeout(remaining.saturating_sub(MARGIN), work)
                 .await
                 .map_err(|_| status::deadline_exceeded())?,
             None => work.await,

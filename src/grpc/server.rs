@@ -90,6 +90,7 @@ impl<S: Store> GrpcServer<S> {
     }
 
     /// What [`set_serving`] tells.
+    #[must_use]
     pub fn health(&self) -> HealthReporter {
         self.health.clone()
     }

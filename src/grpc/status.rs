@@ -44,7 +44,7 @@ pub(super) fn invalid_fields(violations: Vec<Violation>) -> Status {
         let word = violation.code.word();
         let mut described = FieldViolation::new(violation.field, violation.how_to_fix);
         described.description = format!("{word}: {}", described.description);
-        described.reason = word.to_owned();
+        word.clone_into(&mut described.reason);
         let mut violations = details
             .bad_request()
             .map_or_else(Vec::new, |bad_request| bad_request.field_violations.clone());
@@ -102,6 +102,7 @@ pub(super) fn unreadable_content() -> Status {
 
 /// A failed use case. What is the operator's is logged here, once; the authority and the desk are
 /// told what to do, not how the house is built.
+#[expect(clippy::needless_pass_by_value, reason = "it is made for `map_err`")]
 pub(super) fn error(error: Error) -> Status {
     let (code, reason) = classify(&error);
     match &error {

@@ -72,8 +72,8 @@ fn moment(timestamp: &WireTimestamp) -> Moment {
     Moment { seconds: timestamp.seconds, nanos: timestamp.nanos }
 }
 
-fn optional_moment(timestamp: &Option<WireTimestamp>) -> Option<Moment> {
-    timestamp.as_ref().map(moment)
+fn optional_moment(timestamp: Option<&WireTimestamp>) -> Option<Moment> {
+    timestamp.map(moment)
 }
 
 /// The request as it was sent. A part that is missing is empty, so that its rules speak.
@@ -90,17 +90,20 @@ pub(super) fn submission(request_id: &str, request: &wire::EmergencyRequest) -> 
         incident_reference: request.incident_reference.clone(),
         channel: request.channel.clone(),
         language: request.language.clone(),
-        desired_response_at: optional_moment(&request.desired_response_at),
+        desired_response_at: optional_moment(request.desired_response_at.as_ref()),
         non_disclosure: request.non_disclosure.as_ref().map_or_else(
             NonDisclosure::default,
             |sent| NonDisclosure {
                 is_requested: sent.is_requested,
                 legal_basis: sent.legal_basis.clone(),
-                until: optional_moment(&sent.until),
+                until: optional_moment(sent.until.as_ref()),
             },
         ),
         preservation: request.preservation.as_ref().map_or_else(Preservation::default, |sent| {
-            Preservation { is_requested: sent.is_requested, until: optional_moment(&sent.until) }
+            Preservation {
+                is_requested: sent.is_requested,
+                until: optional_moment(sent.until.as_ref()),
+            }
         }),
         documents: request.documents.iter().map(document).collect(),
     }
@@ -125,7 +128,7 @@ fn requester(sent: &wire::Requester) -> Requester {
         case_number: sent.case_number.clone(),
         attestation: sent.attestation.as_ref().map(|sent| Attestation {
             text_version: sent.text_version.clone(),
-            signed_at: optional_moment(&sent.signed_at),
+            signed_at: optional_moment(sent.signed_at.as_ref()),
             method: sent.method.clone(),
         }),
     }
@@ -143,7 +146,7 @@ fn emergency(sent: &wire::Emergency) -> Emergency {
         description: sent.description.clone(),
         person_at_risk: person_at_risk.unwrap_or_default(),
         imminence: imminence(sent.imminence),
-        imminent_at: optional_moment(&sent.imminent_at),
+        imminent_at: optional_moment(sent.imminent_at.as_ref()),
         danger_location: sent.danger_location.clone(),
         danger_country: sent.danger_country.clone(),
         why_no_ordinary_process: sent.why_no_ordinary_process.clone(),
@@ -166,8 +169,8 @@ fn data(sent: &wire::DataScope) -> DataScope {
     DataScope {
         categories: sent.categories.iter().map(|number| data_category(*number)).collect(),
         subtypes: sent.subtypes.clone(),
-        from: optional_moment(&sent.from),
-        to: optional_moment(&sent.to),
+        from: optional_moment(sent.from.as_ref()),
+        to: optional_moment(sent.to.as_ref()),
         specific_items: sent.specific_items.clone(),
         justifications: sent
             .justifications

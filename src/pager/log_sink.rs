@@ -10,7 +10,8 @@ pub struct LogSink;
 
 impl Sink for LogSink {
     async fn deliver(&self, page: &Page) -> Result<(), SinkError> {
-        let contacts: Vec<&str> = page.contacts.iter().map(|name| name.as_str()).collect();
+        let contacts: Vec<&str> =
+            page.contacts.iter().map(super::super::core::names::ContactName::as_str).collect();
         tracing::warn!(
             page.key = %page.key,
             case.id = %page.key.case,

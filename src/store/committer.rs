@@ -62,7 +62,7 @@ impl Committer {
             // A caller that has gone away no longer needs the answer; the write stands.
             match write {
                 Write::Commit(_, reply) => {
-                    _ = reply.send(answer.and_then(|value| self.read(value)))
+                    _ = reply.send(answer.and_then(Self::read));
                 }
                 Write::Fence(reply) => _ = reply.send(answer.map(|_| ())),
             }
@@ -166,7 +166,7 @@ impl Committer {
         }
     }
 
-    fn read(&self, value: Value) -> Result<Outcome, StoreError> {
+    fn read(value: Value) -> Result<Outcome, StoreError> {
         let answer = CommitScript::read(value).ok_or_else(|| StoreError::Failed {
             operation: "commit",
             problem: "the script gave an answer that is none of its own".to_owned(),

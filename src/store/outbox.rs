@@ -262,7 +262,7 @@ pub(super) async fn figures(
         Duration::ZERO
     } else {
         // The first change not dealt with may lie beyond the last one that was.
-        let oldest = changes(link, keys, self::before(waiting), 1).await?;
+        let oldest = changes(link, keys, before(waiting), 1).await?;
         oldest
             .first()
             .map_or(Duration::ZERO, |entry| now.since(Timestamp::from_millis(entry.cursor.millis)))

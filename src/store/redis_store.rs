@@ -68,7 +68,7 @@ pub struct StoreHealth {
 }
 
 /// Work that must go on as long as the store is used. If one ends, the process must.
-pub type Background = (&'static str, Pin<Box<dyn Future<Output = ()> + Send>>);
+pub(super) type Background = (&'static str, Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl RedisStore {
     /// A store and the work behind it. Connects only once that work runs.

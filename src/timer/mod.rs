@@ -79,6 +79,7 @@ impl<S: Store> Timer<S> {
     }
 
     /// When the timer last moved; kept up to date.
+    #[must_use]
     pub fn beats(&self) -> Arc<Beats> {
         Arc::clone(&self.beats)
     }

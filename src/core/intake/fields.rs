@@ -142,7 +142,8 @@ fn target(checks: &mut Checks, path: &str, sent: &Target) {
     let value = field("value");
     let chars_max = if kind == Some(TargetType::Url) { 2_048 } else { 512 };
     checks.required_text(&value, &sent.value, chars_max);
-    let form: Option<(fn(&str) -> bool, &str)> = kind.and_then(|kind| match kind {
+    type Form = (fn(&str) -> bool, &'static str);
+    let form: Option<Form> = kind.and_then(|kind| match kind {
         TargetType::Email => Some((formats::is_email as fn(&str) -> bool, EMAIL)),
         TargetType::Phone => Some((formats::is_phone, PHONE)),
         TargetType::Url => Some((formats::is_url, URL)),

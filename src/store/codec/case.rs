@@ -204,7 +204,7 @@ pub fn decode_case(id: CaseId, version: u64, bytes: &[u8]) -> Result<Case, Unrea
             next_due_at: Timestamp::from_millis(clock.next_due_ms),
         },
         first_response: stored.first_response.map(decode_response).transpose()?,
-        claim: stored.claim.map(decode_claim).transpose()?,
+        claim: stored.claim.as_ref().map(decode_claim).transpose()?,
         claim_epoch: stored.claim_epoch,
         memory: decode_memory(&stored.memory)?,
     })
@@ -220,7 +220,7 @@ fn decode_response(stored: StoredResponse) -> Result<FirstResponse, Unreadable> 
     })
 }
 
-fn decode_claim(stored: StoredClaim) -> Result<Claim, Unreadable> {
+fn decode_claim(stored: &StoredClaim) -> Result<Claim, Unreadable> {
     Ok(Claim {
         by: field(WHAT, "claim.by", stored.by.parse().ok())?,
         epoch: stored.epoch,

@@ -192,7 +192,7 @@ pub fn decode_change(bytes: &[u8]) -> Result<Change, Unreadable> {
     let stored = StoredChange::decode(bytes).map_err(|_| unreadable(WHAT, "not a message"))?;
     check_format(WHAT, stored.format, FORMAT)?;
     let case = field(WHAT, "case", stored.case.parse().ok())?;
-    let events = stored.events.into_iter().map(|event| decode_event(case, event));
+    let events = stored.events.iter().map(|event| decode_event(case, event));
     Ok(Change {
         case,
         authority: field(WHAT, "authority", stored.authority.parse().ok())?,
@@ -202,18 +202,18 @@ pub fn decode_change(bytes: &[u8]) -> Result<Change, Unreadable> {
     })
 }
 
-fn decode_event(case: CaseId, stored: StoredEvent) -> Result<Event, Unreadable> {
+fn decode_event(case: CaseId, stored: &StoredEvent) -> Result<Event, Unreadable> {
     Ok(match stored.kind() {
         Kind::Unspecified => return Err(unreadable(WHAT, "it holds an unknown event")),
         Kind::Accepted => Event::Accepted {
             nature: field(WHAT, "nature", Nature::from_word(&stored.nature))?,
-            band: band(&stored)?,
+            band: band(stored)?,
             target_at: Timestamp::from_millis(stored.target_ms),
             limit_at: Timestamp::from_millis(stored.limit_ms),
         },
-        Kind::RungFired => Event::RungFired(decode_rung(&stored)?),
-        Kind::RungQuieted => Event::RungQuieted(decode_rung(&stored)?),
-        Kind::Paged => Event::Paged(decode_page(case, &stored)?),
+        Kind::RungFired => Event::RungFired(decode_rung(stored)?),
+        Kind::RungQuieted => Event::RungQuieted(decode_rung(stored)?),
+        Kind::Paged => Event::Paged(decode_page(case, stored)?),
         Kind::Claimed => Event::Claimed {
             by: field(WHAT, "by", stored.by.parse().ok())?,
             epoch: stored.epoch,
@@ -234,7 +234,7 @@ fn decode_event(case: CaseId, stored: StoredEvent) -> Result<Event, Unreadable> 
             by: field(WHAT, "by", stored.by.parse().ok())?,
             kind: field(WHAT, "response", stored.response.as_ref().and_then(StoredKind::decode))?,
             waited: Duration::from_millis(stored.waited_ms),
-            band: band(&stored)?,
+            band: band(stored)?,
             punctuality: field(WHAT, "punctuality", Punctuality::from_word(&stored.punctuality))?,
             is_claim_lost: stored.is_claim_lost,
         },
