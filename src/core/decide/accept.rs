@@ -47,7 +47,5 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
         claim_epoch: 0,
         memory: Memory::default(),
     };
-    let mut transition = Transition { case, events: vec![accepted], now, policy };
-    transition.fire_due();
-    transition
+    Transition::of(case, vec![accepted], now, policy)
 }

@@ -2,7 +2,8 @@
 //!
 //! Everything due is replayed in the order in which it fell due, as if each had been seen at its
 //! own instant; only the recorded lateness tells the difference. However much was overdue, at most
-//! one page goes out: under the newest rung's key, to everybody whom any of the rungs names.
+//! one page goes out with a decision: under the newest rung's key, to everybody whom any of the
+//! rungs names.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use super::Transition;
 use crate::core::clock::{Clock, Mark};
 use crate::core::event::{Event, Page, PageCause, PageKey, RungRecord};
+use crate::core::names::ContactName;
 use crate::core::nature::{Band, Class};
 use crate::core::policy::Promise;
 use crate::core::time::Timestamp;
@@ -17,49 +19,40 @@ use crate::core::time::Timestamp;
 impl Transition<'_> {
     /// Fires everything due at `now`.
     pub(super) fn fire_due(&mut self) {
-        let mut pages = Vec::new();
         loop {
             let lease_end = self.case.claim.as_ref().map(|claim| claim.expires_at);
             let rung_due = self.case.is_unanswered().then_some(self.case.clock.next_due_at);
             match (lease_end, rung_due) {
                 // At the instant at which a lease ends it is over: a rung due then finds no claim.
                 (Some(end), due) if end <= self.now && due.is_none_or(|due| end <= due) => {
-                    pages.extend(self.lose_claim(end));
+                    self.lose_claim(end);
                 }
                 (end, Some(due)) if due <= self.now => {
-                    pages.extend(self.pass_rungs(end.map_or(self.now, |end| end.min(self.now))));
+                    self.pass_rungs(end.map_or(self.now, |end| end.min(self.now)));
                 }
                 _ => break,
             }
         }
-        self.events.extend(union(pages).map(Event::Paged));
     }
 
     /// Pages the highest rung passed once more, as a new cycle: the case is nobody's again.
     pub(super) fn page_again(&mut self, cause: PageCause) {
-        let page = self.highest_rung_passed(cause);
-        self.events.extend(page.map(Event::Paged));
+        let Some(number) = self.case.clock.next_rung.checked_sub(1) else { return };
+        self.case.clock.cycle += 1;
+        let rung = self.promise().ladder.rung(number);
+        self.page(rung.offset, rung.contacts.clone(), cause);
     }
 
-    fn lose_claim(&mut self, expired_at: Timestamp) -> Option<Page> {
-        let claim = self.case.claim.take()?;
+    fn lose_claim(&mut self, expired_at: Timestamp) {
+        let Some(claim) = self.case.claim.take() else { return };
         self.events.push(Event::ClaimLost { epoch: claim.epoch, expired_at });
         if self.case.is_unanswered() {
-            self.highest_rung_passed(PageCause::ClaimLost)
-        } else {
-            None
+            self.page_again(PageCause::ClaimLost);
         }
     }
 
-    fn highest_rung_passed(&mut self, cause: PageCause) -> Option<Page> {
-        let number = self.case.clock.next_rung.checked_sub(1)?;
-        self.case.clock.cycle += 1;
-        let rung = self.promise().ladder.rung(number);
-        Some(self.page(rung.offset, rung.contacts.clone(), cause))
-    }
-
     /// Passes the next rung; of repeats, all that are due until `until`, in one record.
-    fn pass_rungs(&mut self, until: Timestamp) -> Option<Page> {
+    fn pass_rungs(&mut self, until: Timestamp) {
         let promise = self.promise();
         let clock = &self.case.clock;
         let rung = promise.ladder.rung(clock.next_rung);
@@ -78,11 +71,10 @@ impl Transition<'_> {
             Some(claim) if rung.is_quieted_by_claim => {
                 claim.has_quieted = true;
                 self.events.push(Event::RungQuieted(record));
-                None
             }
             _ => {
                 self.events.push(Event::RungFired(record));
-                Some(self.page(last.offset, last.contacts.clone(), PageCause::Due))
+                self.page(last.offset, last.contacts.clone(), PageCause::Due);
             }
         }
     }
@@ -109,22 +101,17 @@ impl Transition<'_> {
         }
     }
 
-    fn page(
-        &self,
-        offset: Duration,
-        contacts: BTreeSet<crate::core::names::ContactName>,
-        cause: PageCause,
-    ) -> Page {
+    fn page(&mut self, offset: Duration, contacts: BTreeSet<ContactName>, cause: PageCause) {
         let clock = &self.case.clock;
         let (case, kind, cycle) = (self.case.id, clock.kind, clock.cycle);
-        Page {
+        self.pages.push(Page {
             key: PageKey { case, clock: kind, cycle, offset },
             contacts,
             band: self.case.band,
             due_at: clock.started_at + offset,
             limit_at: clock.limit_at,
             cause,
-        }
+        });
     }
 }
 
@@ -136,7 +123,7 @@ impl<'a> Transition<'a> {
 }
 
 /// One page for all: under the newest one's key, to everybody any of them names.
-fn union(pages: Vec<Page>) -> Option<Page> {
+pub(super) fn union(pages: Vec<Page>) -> Option<Page> {
     let is_several = pages.len() > 1;
     pages
         .into_iter()

@@ -9,7 +9,7 @@ mod respond;
 mod wake;
 
 use super::case::{Case, FirstResponseKind};
-use super::event::{Change, Event};
+use super::event::{Change, Event, Page};
 use super::intake::Intake;
 use super::memory::{Act, Recall};
 use super::policy::Policy;
@@ -144,18 +144,25 @@ fn with_memory(
 struct Transition<'a> {
     case: Case,
     events: Vec<Event>,
+    /// What people must be told, the oldest first.
+    pages: Vec<Page>,
     now: Timestamp,
     policy: &'a Policy,
 }
 
 impl<'a> Transition<'a> {
     fn begin(case: &Case, now: Timestamp, policy: &'a Policy) -> Self {
-        let mut transition = Self { case: case.clone(), events: Vec::new(), now, policy };
+        Self::of(case.clone(), Vec::new(), now, policy)
+    }
+
+    fn of(case: Case, events: Vec<Event>, now: Timestamp, policy: &'a Policy) -> Self {
+        let mut transition = Self { case, events, pages: Vec::new(), now, policy };
         transition.fire_due();
         transition
     }
 
     fn finish(mut self) -> Decision {
+        self.events.extend(due::union(self.pages).map(Event::Paged));
         if self.events.is_empty() {
             return Decision::AlreadyTrue;
         }
