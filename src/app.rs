@@ -170,6 +170,7 @@ impl App {
             store,
             mut parts,
         } = self;
+        let grpc_stop = CancellationToken::new();
         let (desk, line, tail) = Desk::new(settings.desk, Arc::clone(&store), policy);
         let timer = Timer::new(Arc::clone(&desk));
         let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for);
@@ -177,9 +178,9 @@ impl App {
             store: Arc::clone(&store),
             beats: timer.beats(),
             figures_read_at: upkeep.figures_read_at(),
+            stop: grpc_stop.clone(),
         });
-        let consumer = format!("{}-{}", std::process::id(), clock::wall_now().as_millis());
-        let pager = Pager::new(store, LogSink, consumer);
+        let pager = Pager::new(store, LogSink);
         let http_stop = CancellationToken::new();
         let http_ended =
             http::serve(http_listener, metrics.clone(), known.clone(), http_stop.clone());
@@ -194,7 +195,6 @@ impl App {
         let server = GrpcServer::new(desk);
         let health = server.health();
         let reporter = tokio::spawn(report_health(health.clone(), known));
-        let grpc_stop = CancellationToken::new();
         let grpc = tokio::spawn(server.serve(grpc_listener, grpc_stop.clone()));
         let redis_stop = CancellationToken::new();
         let redis = redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
@@ -297,6 +297,7 @@ struct Known {
     store: Arc<RedisStore>,
     beats: Arc<Beats>,
     figures_read_at: Arc<Mutex<Instant>>,
+    stop: CancellationToken,
 }
 
 impl Insight for Known {
@@ -313,6 +314,9 @@ impl Insight for Known {
 
     fn problems(&self) -> Vec<String> {
         let mut problems = self.store.health().problems;
+        if self.stop.is_cancelled() {
+            problems.push("process: it is stopping".to_owned());
+        }
         let tick_age = self.beats.since_success();
         if tick_age > TICK_OVERDUE_AFTER {
             problems.push(format!(

@@ -30,7 +30,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let Command::Serve(settings) = Cli::parse().command;
-    telemetry::logs::install(settings.log_format, &settings.log);
+    telemetry::logs::install(settings.log_format, settings.log.filter());
     let policy = match settings.check() {
         Ok(policy) => policy,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! The only reader of the machine's clocks: the monotonic one, and an estimate of Redis's.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::core::Timestamp;
 
@@ -95,14 +95,10 @@ impl Default for ServerClock {
     }
 }
 
-/// How long from now until Redis's clock shows `at`, if it shows `now` now; at most `longest`.
-#[must_use]
-pub fn until(at: Timestamp, now: Timestamp, longest: Duration) -> Duration {
-    at.since(now).min(longest)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const fn ms(millis: u64) -> Duration {

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::core::policy::Mistake;
 use crate::core::{DeskName, Policy};
 use crate::store::AcceptedLoss;
-use crate::telemetry::logs::LogFormat;
+use crate::telemetry::logs::{EnvFilter, LogFormat};
 
 pub use policy_file::parse_policy;
 
@@ -35,7 +35,7 @@ pub struct Settings {
     #[arg(long, env = "URGENCE_REPLICAS_NEEDED", default_value_t = 0)]
     pub replicas_needed: u64,
     /// How long replicas have to acknowledge a write.
-    #[arg(long, env = "URGENCE_REPLICAS_TIMEOUT", default_value = "1s", value_parser = duration)]
+    #[arg(long, env = "URGENCE_REPLICAS_TIMEOUT", default_value = "1s", value_parser = positive_duration)]
     pub replicas_timeout: Duration,
     /// A loss that you accept from a Redis which does not keep everything: one-second, everything
     /// or unverified. Without it, such a Redis is refused.
@@ -57,8 +57,20 @@ pub struct Settings {
     #[arg(long, env = "URGENCE_LOG_FORMAT", default_value = "auto", value_parser = log_format)]
     pub log_format: LogFormat,
     /// Which log lines are written, as tracing's filter directives.
-    #[arg(long, env = "URGENCE_LOG", default_value = "info")]
-    pub log: String,
+    #[arg(long, env = "URGENCE_LOG", default_value = "info", value_parser = log_filter)]
+    pub log: LogFilter,
+}
+
+/// Filter directives that tracing understands.
+#[derive(Clone, Debug)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// The filter.
+    #[must_use]
+    pub fn filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
 }
 
 /// The operator has to change something.
@@ -128,12 +140,28 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "send a duration such as 90s, 5m or 1h 30m".to_owned())
 }
 
+/// Where no time at all would mean for ever.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < Duration::from_millis(1) {
+        return Err("send at least 1ms".to_owned());
+    }
+    Ok(duration)
+}
+
 fn accepted_loss(word: &str) -> Result<AcceptedLoss, String> {
     AcceptedLoss::from_word(word).ok_or_else(|| "one-second, everything or unverified".to_owned())
 }
 
 fn log_format(word: &str) -> Result<LogFormat, String> {
     LogFormat::from_word(word).ok_or_else(|| "auto, human or json".to_owned())
+}
+
+/// tracing's own filter cannot be copied; its text can.
+fn log_filter(text: &str) -> Result<LogFilter, String> {
+    EnvFilter::try_new(text)
+        .map(|_| LogFilter(text.to_owned()))
+        .map_err(|_| "directives such as info or urgence=debug".to_owned())
 }
 
 fn desk_name(text: &str) -> Result<DeskName, String> {

@@ -51,7 +51,7 @@ struct RungFile {
 /// Every mistake that can be told at once: one, if the text is no TOML of this form; otherwise all.
 pub fn parse_policy(text: &str) -> Result<Policy, Vec<Mistake>> {
     let file: PolicyFile = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count());
         vec![Mistake { path: format!("line {line}"), problem: error.message().to_owned() }]
     })?;
     let mut reader = Reader { mistakes: Vec::new() };

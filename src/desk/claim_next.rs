@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
@@ -19,7 +20,7 @@ pub const WAIT_MAX: Duration = Duration::from_mins(10);
 /// How many callers may stand in line; beyond it they wait to be let in.
 pub(super) const LINE_MAX: usize = 1_024;
 /// How many cases are handed out in one go.
-const HANDED_OUT_MAX: usize = 64;
+const HANDED_OUT_MAX: usize = 30;
 /// How often the line looks when nobody tells it of a new case.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long it is remembered which case an act got: far longer than any client keeps repeating.
@@ -118,18 +119,18 @@ impl<S: Store> ClaimLine<S> {
     async fn hand_out(&mut self, now: Timestamp, heads: Vec<Case>) {
         let callers: Vec<Waiter> =
             self.waiting.drain(..heads.len().min(self.waiting.len())).collect();
-        let claims = heads.into_iter().zip(&callers).map(|(case, caller)| {
-            let (desk, act) = (Arc::clone(&self.desk), caller.act.clone());
-            tokio::spawn(async move { claim(&desk, case, now, act).await })
-        });
-        let claims: Vec<_> = claims.collect();
+        let claims = heads
+            .into_iter()
+            .zip(&callers)
+            .map(|(case, caller)| claim(&self.desk, case, now, caller.act.clone()));
+        // Polled in this order, so that they are written in the order of the queue.
+        let claims = join_all(claims).await;
         let mut losers = Vec::new();
         for (caller, claim) in callers.into_iter().zip(claims) {
-            match claim.await {
-                Ok(Ok(Some(done))) => self.deliver(caller, done),
-                Ok(Ok(None)) => losers.push(caller),
-                Ok(Err(error)) => _ = caller.reply.send(Err(error)),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            match claim {
+                Ok(Some(done)) => self.deliver(caller, done),
+                Ok(None) => losers.push(caller),
+                Err(error) => _ = caller.reply.send(Err(error)),
             }
         }
         for loser in losers.into_iter().rev() {

@@ -19,7 +19,9 @@ use crate::core::{
     Act, Case, CaseId, Command, Decision, DeskName, Intake, Next, Policy, Refusal, Timestamp,
     decide,
 };
-use crate::store::{Commit, Contents, Index, Note, Outcome, Position, Store, StoreError};
+use crate::store::{Commit, Note, Outcome, StoreError};
+/// The parts of a store that those above the desk speak of.
+pub use crate::store::{Contents, Cursor, Due, Index, Position, Store};
 use crate::telemetry::metrics::{self, Submitted};
 
 pub use claim_next::{ClaimLine, WAIT_MAX};
@@ -126,12 +128,19 @@ impl<S: Store> Desk<S> {
     async fn accept(&self, id: CaseId, command: &Command, extras: &Extras) -> Result<Done, Error> {
         // Most requests are new, and the time is known closely enough: one round trip. The store
         // refuses the guess if either is wrong.
-        if let Some(now) = self.store.now_estimate()
-            && let Tried::Done(done) = self.attempt(None, now, command, extras).await?
-        {
-            return Ok(*done);
+        let guessed = match self.store.now_estimate() {
+            Some(now) => self.attempt(None, now, command, extras).await,
+            None => Ok(Tried::Again),
+        };
+        match guessed {
+            Ok(Tried::Done(done)) => Ok(*done),
+            // What refuses new cases must not refuse the repeat of an old one, so it is looked.
+            Ok(Tried::Again)
+            | Err(Error::NotDurable { .. } | Error::Store(StoreError::Full { .. })) => {
+                self.transact(id, command, extras).await
+            }
+            Err(error) => Err(error),
         }
-        self.transact(id, command, extras).await
     }
 
     /// Does a person's act to a case.
@@ -189,9 +198,10 @@ impl<S: Store> Desk<S> {
         let loaded = self.store.load(&ids).await?;
         let mut cases = Vec::with_capacity(positions.len());
         for (position, case) in positions.into_iter().zip(loaded.cases) {
-            let unreadable = |source| StoreError::Unreadable { operation: "list", source };
-            if let Some(case) = case.map_err(unreadable)? {
-                cases.push((position, case));
+            match case {
+                Ok(case) => cases.extend(case.map(|case| (position, case))),
+                // The others must be seen all the same; this one shows in the log and as a metric.
+                Err(error) => tracing::error!(case.id = %position.id, %error, "left out of a list"),
             }
         }
         Ok(cases)
@@ -200,8 +210,10 @@ impl<S: Store> Desk<S> {
     async fn load(&self, id: CaseId) -> Result<(Timestamp, Option<Case>), StoreError> {
         let loaded = self.store.load(&[id]).await?;
         let case = loaded.cases.into_iter().next().unwrap_or(Ok(None));
-        let case =
-            case.map_err(|source| StoreError::Unreadable { operation: "load a case", source })?;
+        let case = case.map_err(|unreadable| StoreError::Unreadable {
+            operation: "load a case",
+            source: unreadable.of(id),
+        })?;
         Ok((loaded.now, case))
     }
 

@@ -13,6 +13,9 @@ use crate::store::{Due, Store, StoreError};
 pub struct Served {
     /// The cases that could not be woken, and why. They stay due.
     pub failed: Vec<(CaseId, Error)>,
+    /// The cases for which there was nothing to do: another replica was faster, or the index is out
+    /// of step with them.
+    pub idle: Vec<CaseId>,
 }
 
 impl<S: Store> Desk<S> {
@@ -40,10 +43,8 @@ impl<S: Store> Desk<S> {
                     waking.spawn(async move {
                         let extras = Extras::default();
                         let woken = match desk.attempt(case, now, &Command::Wake, &extras).await {
-                            Ok(Tried::Done(_)) => Ok(()),
-                            Ok(Tried::Again) => {
-                                desk.transact(id, &Command::Wake, &extras).await.map(|_| ())
-                            }
+                            Ok(Tried::Done(done)) => Ok(*done),
+                            Ok(Tried::Again) => desk.transact(id, &Command::Wake, &extras).await,
                             Err(error) => Err(error),
                         };
                         (id, woken)
@@ -57,7 +58,8 @@ impl<S: Store> Desk<S> {
         }
         while let Some(woken) = waking.join_next().await {
             match woken {
-                Ok((_, Ok(()))) => {}
+                Ok((id, Ok(done))) if done.is_replayed => served.idle.push(id),
+                Ok((_, Ok(_))) => {}
                 Ok((id, Err(error))) => served.failed.push((id, error)),
                 // A panic in a decision is a fault of ours; the timer must not live on with it.
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),

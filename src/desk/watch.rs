@@ -182,12 +182,14 @@ impl<S: Store> Watch<S> {
         let entries = self.desk.store.changes(self.cursor, READ_MAX).await?;
         for entry in entries {
             self.cursor = entry.cursor;
-            let change = entry
-                .change
-                .map_err(|source| StoreError::Unreadable { operation: "follow changes", source })?;
-            if self.is_in_scope(&change) {
-                let followed = Followed::Change(Box::new(change));
-                self.pending.push_back((followed, Some(entry.cursor)));
+            match entry.change {
+                Ok(change) if self.is_in_scope(&change) => {
+                    let followed = Followed::Change(Box::new(change));
+                    self.pending.push_back((followed, Some(entry.cursor)));
+                }
+                Ok(_) => {}
+                // The pager puts it aside and raises the alarm; watches go on with the rest.
+                Err(error) => tracing::error!(%error, "a change was left out of a watch"),
             }
         }
         Ok(())

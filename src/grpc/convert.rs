@@ -237,7 +237,7 @@ pub(super) fn change(desk: &DeskName, change: &Change, reader: Reader) -> Option
         change.events.iter().filter_map(|happened| event(happened, reader)).collect();
     (!events.is_empty()).then(|| wire::CaseChange {
         name: name(desk, change.case),
-        version: change.version,
+        version: if reader == Reader::Desk { change.version } else { 0 },
         at: Some(timestamp(change.at)),
         events,
     })
@@ -250,7 +250,7 @@ fn event(event: &Event, reader: Reader) -> Option<wire::CaseEvent> {
         Event::Accepted { nature: of, band, target_at, limit_at } => {
             Wire::Accepted(wire::Accepted {
                 nature: nature(*of).into(),
-                band: if is_desk { band.number().into() } else { 0 },
+                band: is_desk.then(|| band.number().into()),
                 target_at: Some(timestamp(*target_at)),
                 limit_at: Some(timestamp(*limit_at)),
             })

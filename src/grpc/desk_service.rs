@@ -16,8 +16,7 @@ use crate::core::intake::{Checks, Choice, Code, check_contact, check_text};
 use crate::core::{
     Act, Caller, CaseId, Command, FirstResponseKind, RedirectTarget, RefusalReason, Role,
 };
-use crate::desk::{Done, Followed, WAIT_MAX, WatchScope};
-use crate::store::{Index, Store};
+use crate::desk::{Done, Followed, Index, Store, WAIT_MAX, WatchScope};
 
 pub(super) struct Desks<S>(pub(super) Edge<S>);
 
@@ -34,7 +33,7 @@ impl<S: Store> DeskService for Desks<S> {
         let remaining = super::deadline::remaining(request.metadata());
         let longest = remaining.map_or(WAIT_MAX, |left| left.saturating_sub(WAIT_MARGIN));
         let answer = move |edge, caller, message| claim_next(edge, caller, message, longest);
-        self.0.serve("ClaimNext", Role::Responder, request, answer).await
+        self.0.serve_waiting("ClaimNext", Role::Responder, request, answer).await
     }
 
     async fn claim(
@@ -317,7 +316,7 @@ async fn get<S: Store>(
     let id = edge.case_id(&mut checks, &message.name);
     let case = edge.desk.get(valid(checks, id)?).await.map_err(status::error)?;
     let contents = edge.desk.contents(case.id).await.map_err(status::error)?;
-    let (request, response) = open(&contents)?;
+    let (request, response) = open(case.id, &contents)?;
     let case = Some(convert::case(edge.desk.name(), &case));
     Ok(wire::DeskServiceGetResponse { case, request, response })
 }

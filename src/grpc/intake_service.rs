@@ -1,5 +1,7 @@
 //! `IntakeService`: convert, call, convert.
 
+use std::time::Duration;
+
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
@@ -11,8 +13,8 @@ use super::wire::{self, intake_service_watch_request::Scope};
 use super::{status, submission, tokens};
 use crate::core::intake::Checks;
 use crate::core::{AuthorityId, Caller, Case, CaseId, Intake, RequestDigest, Role};
-use crate::desk::{Followed, WatchScope};
-use crate::store::{Contents, Index, Store};
+use crate::desk::{Contents, Followed, Index, Store, WatchScope};
+use crate::telemetry::metrics::{self, Submitted};
 
 pub(super) struct Intakes<S>(pub(super) Edge<S>);
 
@@ -58,7 +60,10 @@ async fn submit<S: Store>(
     let body = request.encode_to_vec();
     let digest = RequestDigest::of("Submit", &body);
     let submission = submission::submission(&message.request_id, &request);
-    let intake = Intake::parse(&submission, digest).map_err(status::invalid_fields)?;
+    let intake = Intake::parse(&submission, digest).map_err(|violations| {
+        metrics::submitted(Submitted::Refused, Duration::ZERO);
+        status::invalid_fields(violations)
+    })?;
     if !caller.speaks_for(&intake.authority) {
         return Err(status::case_not_found());
     }
@@ -84,7 +89,7 @@ async fn get<S: Store>(
     let id = edge.case_id(&mut checks, &message.name);
     let case = own_case(&edge, &caller, valid(checks, id)?).await?;
     let contents = edge.desk.contents(case.id).await.map_err(status::error)?;
-    let (request, response) = open(&contents)?;
+    let (request, response) = open(case.id, &contents)?;
     Ok(wire::IntakeServiceGetResponse {
         case: Some(convert::case_status(edge.desk.name(), &case)),
         request,
@@ -95,12 +100,13 @@ async fn get<S: Store>(
 type Opened = (Option<wire::EmergencyRequest>, Option<wire::ResponseContent>);
 
 /// What was said in a case, as the messages that it was said in.
-pub(super) fn open(contents: &Contents) -> Result<Opened, Status> {
-    fn read<M: prost::Message + Default>(bytes: Option<&Vec<u8>>) -> Result<Option<M>, Status> {
+pub(super) fn open(id: CaseId, contents: &Contents) -> Result<Opened, Status> {
+    fn read<M: prost::Message + Default>(bytes: Option<&Vec<u8>>) -> Result<Option<M>, ()> {
         let read = bytes.map(|bytes| M::decode(bytes.as_slice())).transpose();
-        read.map_err(|_| status::unreadable_content())
+        read.map_err(|_| ())
     }
-    Ok((read(contents.request.as_ref())?, read(contents.response.as_ref())?))
+    let opened = || Ok((read(contents.request.as_ref())?, read(contents.response.as_ref())?));
+    opened().map_err(|()| status::unreadable_content(id))
 }
 
 async fn list<S: Store>(

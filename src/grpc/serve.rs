@@ -31,7 +31,7 @@ impl<S> Clone for Edge<S> {
     }
 }
 
-impl<S: crate::store::Store> Edge<S> {
+impl<S: crate::desk::Store> Edge<S> {
     /// Answers one call of `method`, which takes `role`.
     ///
     /// What `answer` does outlives the call: a client that hangs up cannot cut a commit in two.
@@ -45,6 +45,29 @@ impl<S: crate::store::Store> Edge<S> {
     where
         R: Send + 'static,
         F: Future<Output = Result<R, Status>> + Send + 'static,
+    {
+        let work = self.work.clone();
+        let detached = |edge, caller, message| {
+            let work = work.spawn(answer(edge, caller, message));
+            async {
+                let fault = |_| Err(Status::internal("a fault of ours; it has been logged"));
+                work.await.unwrap_or_else(fault)
+            }
+        };
+        self.serve_waiting(method, role, request, detached).await
+    }
+
+    /// Like [`Edge::serve`], for a call that waits and writes nothing by itself: it ends with the
+    /// call, so that nobody stands in line for a caller who has gone away.
+    pub(super) async fn serve_waiting<M, R, F>(
+        &self,
+        method: &'static str,
+        role: Role,
+        request: Request<M>,
+        answer: impl FnOnce(Self, Caller, M) -> F,
+    ) -> Result<Response<R>, Status>
+    where
+        F: Future<Output = Result<R, Status>>,
     {
         let started = monotonic_now();
         let answered = self.answer(role, request, answer).await;
@@ -60,8 +83,7 @@ impl<S: crate::store::Store> Edge<S> {
         answer: impl FnOnce(Self, Caller, M) -> F,
     ) -> Result<R, Status>
     where
-        R: Send + 'static,
-        F: Future<Output = Result<R, Status>> + Send + 'static,
+        F: Future<Output = Result<R, Status>>,
     {
         let caller = identity::caller(request.metadata())?;
         if !caller.has_role(role) {
@@ -71,14 +93,13 @@ impl<S: crate::store::Store> Edge<S> {
         if remaining.is_some_and(|remaining| remaining <= MARGIN) {
             return Err(status::deadline_exceeded());
         }
-        let work = self.work.spawn(answer(self.clone(), caller, request.into_inner()));
-        let finished = match remaining {
-            Some(remaining) => tokio::time::timeout(remaining.saturating_sub(MARGIN), work)
+        let answered = answer(self.clone(), caller, request.into_inner());
+        match remaining {
+            Some(remaining) => tokio::time::timeout(remaining.saturating_sub(MARGIN), answered)
                 .await
-                .map_err(|_| status::deadline_exceeded())?,
-            None => work.await,
-        };
-        finished.unwrap_or_else(|_| Err(Status::internal("a fault of ours; it has been logged")))
+                .unwrap_or_else(|_| Err(status::deadline_exceeded())),
+            None => answered.await,
+        }
     }
 
     /// The case that `name` names, checked with the other fields.

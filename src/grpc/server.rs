@@ -18,7 +18,7 @@ use super::wire;
 use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
 use crate::desk::Desk;
-use crate::store::Store;
+use crate::desk::Store;
 use crate::telemetry::metrics;
 
 pub use super::codec::MESSAGE_BYTES_MAX;

@@ -4,7 +4,7 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use crate::core::{Refusal, Violation};
+use crate::core::{CaseId, Refusal, Violation};
 use crate::desk::Error;
 use crate::store::StoreError;
 
@@ -94,9 +94,9 @@ pub(super) fn deadline_exceeded() -> Status {
 }
 
 /// Stored content that this version cannot read.
-pub(super) fn unreadable_content() -> Status {
+pub(super) fn unreadable_content(id: CaseId) -> Status {
     let (code, reason) = (Code::Internal, "STORED_CASE_UNREADABLE");
-    tracing::error!(reason, "stored content is not a message of ours");
+    tracing::error!(reason, case.id = %id, "stored content is not a message of ours");
     status(code, reason, "the stored case cannot be read; the operator has been told")
 }
 

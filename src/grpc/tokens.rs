@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::status;
 use crate::core::CaseId;
-use crate::store::{Cursor, Position};
+use crate::desk::{Cursor, Position};
 
 const CHECK_BYTES: usize = 4;
 

@@ -14,7 +14,7 @@ use super::{status, tokens, wire};
 use crate::core::Case;
 use crate::core::intake::{Checks, Code};
 use crate::desk::{Desk, Followed, Watch};
-use crate::store::{Index, Position, Store};
+use crate::desk::{Index, Position, Store};
 use crate::telemetry::metrics;
 
 const PAGE_SIZE_DEFAULT: usize = 50;

@@ -20,6 +20,8 @@ pub use log_sink::LogSink;
 
 /// The name under which the replicas read together.
 const GROUP: &str = "pager";
+/// Each change goes to one of them, whatever their names; one name leaves none behind.
+const CONSUMER: &str = "replica";
 const READ_MAX: usize = 256;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked for what others left behind, and after how long it counts as left.
@@ -44,14 +46,12 @@ pub struct SinkError {
 pub struct Pager<S, K> {
     store: Arc<S>,
     sink: K,
-    /// This replica's name in the group.
-    consumer: String,
 }
 
 impl<S: Store, K: Sink> Pager<S, K> {
-    /// A pager that reads as `consumer` and hands pages to `sink`.
-    pub const fn new(store: Arc<S>, sink: K, consumer: String) -> Self {
-        Self { store, sink, consumer }
+    /// A pager that hands pages to `sink`.
+    pub const fn new(store: Arc<S>, sink: K) -> Self {
+        Self { store, sink }
     }
 
     /// Pages, for ever.
@@ -85,19 +85,23 @@ impl<S: Store, K: Sink> Pager<S, K> {
     /// # Errors
     /// The store cannot be read.
     pub async fn pass(&self, also_left_behind: bool) -> Result<usize, StoreError> {
-        let mut entries = self.store.receive(GROUP, &self.consumer, READ_MAX).await?;
+        let mut entries = self.store.receive(GROUP, CONSUMER, READ_MAX).await?;
         if also_left_behind {
-            let left = self.store.take_over(GROUP, &self.consumer, LEFT_AFTER, READ_MAX).await?;
+            let left = self.store.take_over(GROUP, CONSUMER, LEFT_AFTER, READ_MAX).await?;
             entries.extend(left);
         }
         let mut dealt_with = Vec::with_capacity(entries.len());
+        let mut failed = None;
         for entry in &entries {
-            if self.deal_with(entry).await? {
-                dealt_with.push(entry.cursor);
+            match self.deal_with(entry).await {
+                Ok(true) => dealt_with.push(entry.cursor),
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
             }
         }
+        // Whatever failed, what was delivered is not delivered again.
         self.store.acknowledge(GROUP, &dealt_with).await?;
-        Ok(entries.len())
+        failed.map_or(Ok(entries.len()), Err)
     }
 
     /// Whether the entry needs no more from us.

@@ -5,6 +5,7 @@ mod process;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const LOCK: &str = "urgence.lock";
 /// The longest path a Unix socket may have on Linux.
 const SOCKET_PATH_MAX: usize = 107;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the start waits for Redis to answer before it goes on without.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Restarts that fail are repeated, ever more slowly, up to this.
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -70,7 +73,7 @@ pub enum RedisServerError {
 }
 
 impl ManagedRedis {
-    /// Makes sure that exactly one Redis serves `directory`, and waits until it answers.
+    /// Makes sure that exactly one Redis serves `directory`, and waits a while until it answers.
     ///
     /// # Errors
     /// There is no Redis to start, it does not come up, or another process has the directory.
@@ -82,6 +85,9 @@ impl ManagedRedis {
             }
         };
         fs::create_dir_all(directory).map_err(failed("create"))?;
+        // What was said in cases lies in here; Redis's own files follow a umask that others chose.
+        let only_ours = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(directory, only_ours).map_err(failed("close to others"))?;
         let directory = &directory.canonicalize().map_err(failed("find"))?;
         let shown = directory.display().to_string();
         if directory.join(SOCKET).as_os_str().len() > SOCKET_PATH_MAX {
@@ -101,7 +107,13 @@ impl ManagedRedis {
             None => spawn(directory)?,
         };
         let mut managed = Self { directory: directory.clone(), server, _lock: lock };
-        managed.wait_until_up().await?;
+        if let Ok(up) = timeout(START_TIMEOUT, managed.wait_until_up()).await {
+            up?;
+        } else {
+            // A long log takes long to load. Meanwhile the service is up, and says that it is not
+            // ready.
+            tracing::warn!("Redis is still loading its data");
+        }
         Ok(managed)
     }
 

@@ -22,6 +22,9 @@ const BATCH_MAX: usize = 256;
 /// How many writes may wait; beyond it callers wait to be let in.
 pub(super) const QUEUE_MAX: usize = 4_096;
 
+/// A write of no meaning, allowed at the memory limit: it adds nothing after the first.
+const FENCE: &str = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], 1)";
+
 /// A write and where its outcome goes.
 pub(super) enum Write {
     Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
@@ -73,8 +76,8 @@ impl Committer {
         match write {
             Write::Commit(commit, _) => self.script.call(&self.keys, commit),
             Write::Fence(_) => {
-                let mut set = redis::cmd("SET");
-                set.arg(self.keys.fence()).arg(1);
+                let mut set = redis::cmd("EVAL");
+                set.arg(FENCE).arg(1).arg(self.keys.fence());
                 set
             }
         }

@@ -146,7 +146,8 @@ async fn watch(mut connection: MultiplexedConnection, trouble: &Notify) -> Strin
 }
 
 fn is_full(error: &RedisError) -> bool {
-    error.code() == Some("OOM")
+    // In a pipeline the code may be wrapped; the words are the same.
+    error.code() == Some("OOM") || error.to_string().contains("OOM command not allowed")
 }
 
 /// Whether the failure may be one of the connection or of the server's role.

@@ -257,6 +257,14 @@ pub struct Unreadable {
     pub problem: String,
 }
 
+impl Unreadable {
+    /// The same, saying which case it is.
+    #[must_use]
+    pub fn of(self, id: CaseId) -> Self {
+        Self { problem: format!("case {id}: {}", self.problem), ..self }
+    }
+}
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -15,6 +15,8 @@ use crate::telemetry::metrics;
 /// What TIME answers: seconds and microseconds.
 type Time = (u64, u64);
 
+/// How many heads of a band are read to find the oldest.
+const OLDEST_LOOKED_AT: usize = 4;
 /// A wake that is this late was not merely waiting for the next look at the clock.
 const WAKE_OVERDUE_AFTER: Duration = Duration::from_secs(2);
 
@@ -193,7 +195,7 @@ pub(super) async fn figures(
         pipeline.cmd("ZCOUNT").arg(keys.unanswered()).arg(from).arg(below(to));
         pipeline.cmd("ZCOUNT").arg(keys.unanswered()).arg(from).arg(passed);
         pipeline.cmd("ZRANGEBYSCORE").arg(keys.unanswered()).arg(from).arg(below(to));
-        pipeline.arg("LIMIT").arg(0).arg(1);
+        pipeline.arg("LIMIT").arg(0).arg(OLDEST_LOOKED_AT);
     }
     let late_ms = now.as_millis().saturating_sub(crate::core::time::millis(WAKE_OVERDUE_AFTER));
     pipeline.cmd("ZCOUNT").arg(keys.wake()).arg("-inf").arg(format!("({late_ms}"));
@@ -205,7 +207,6 @@ pub(super) async fn figures(
         memory_bytes: (info_number(&info, "used_memory"), info_number(&info, "maxmemory")),
         ..Figures::default()
     };
-    let mut oldest = Vec::new();
     let mut answers = answers.into_iter();
     while let (Some(ready), Some(unanswered), Some(overdue), Some(first)) =
         (answers.next(), answers.next(), answers.next(), answers.next())
@@ -216,14 +217,12 @@ pub(super) async fn figures(
         figures.overdue.push(number(overdue)?);
         let first: Vec<String> =
             redis::from_redis_value(first).map_err(|_| unexpected(OPERATION))?;
-        oldest.push(first.first().and_then(|id| id.parse::<CaseId>().ok()));
-    }
-    // Inside a band the earliest limit is the longest wait, as all have the same promise.
-    let ids: Vec<CaseId> = oldest.iter().flatten().copied().collect();
-    let mut cases = load(link, keys, clock, &ids).await?.cases.into_iter();
-    for id in oldest {
-        let case = id.and_then(|_| cases.next()).and_then(Result::ok).flatten();
-        figures.oldest_unanswered.push(case.map_or(Duration::ZERO, |case| case.waited(now)));
+        // Inside a band the earliest limit is the longest wait, as all have the same promise. One
+        // that cannot be read must not hide the next.
+        let ids: Vec<CaseId> = first.iter().filter_map(|id| id.parse().ok()).collect();
+        let cases = load(link, keys, clock, &ids).await?.cases;
+        let waits = cases.into_iter().filter_map(|case| Some(case.ok()??.waited(now)));
+        figures.oldest_unanswered.push(waits.max().unwrap_or_default());
     }
     Ok((now, figures))
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+pub use tracing_subscriber::EnvFilter;
 
 use crate::core::words;
 
@@ -19,8 +19,10 @@ words! {
 }
 
 /// Starts logging to standard error, and has panics logged like any other failure.
-pub fn install(format: LogFormat, filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+pub fn install(format: LogFormat, filter: EnvFilter) {
+    let page_lines = "urgence::pager=info".parse().expect("a constant that is a directive");
+    // A page is never silenced, whatever else is.
+    let filter = filter.add_directive(page_lines);
     let is_json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Human => false,
@@ -35,6 +37,6 @@ pub fn install(format: LogFormat, filter: &str) {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("no message");
-        tracing::error!(location, message, "panic");
+        tracing::error!(location, panic.message = message, "panic");
     }));
 }

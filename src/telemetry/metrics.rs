@@ -36,7 +36,7 @@ const WAKES_OVERDUE: &str = "urgence_overdue_wakes";
 const NEXT_WAKE_SECONDS: &str = "urgence_next_wake_seconds";
 const TICK_AGE_SECONDS: &str = "urgence_timer_tick_age_seconds";
 const TICK_SECONDS: &str = "urgence_timer_tick_seconds";
-const UNREADABLE: &str = "urgence_unreadable_cases";
+const FAILED_WAKES: &str = "urgence_failed_wakes";
 const EVENTS: &str = "urgence_events";
 const EVENTS_TRIMMED: &str = "urgence_events_trimmed_total";
 const EVENTS_PARKED: &str = "urgence_events_parked";
@@ -150,7 +150,7 @@ fn describe_machinery() {
     describe_gauge!(NEXT_WAKE_SECONDS, Unit::Seconds, "Until the next wake; 0 without one");
     describe_gauge!(TICK_AGE_SECONDS, Unit::Seconds, "Since the timer last saw all that was due");
     describe_histogram!(TICK_SECONDS, Unit::Seconds, "How long a pass of the timer took");
-    describe_gauge!(UNREADABLE, Unit::Count, "Due cases that the timer could not serve");
+    describe_gauge!(FAILED_WAKES, Unit::Count, "Due cases that the timer could not serve");
     describe_gauge!(EVENTS, Unit::Count, "Changes in the events stream; max");
     describe_counter!(EVENTS_TRIMMED, Unit::Count, "Changes trimmed from the events stream");
     describe_gauge!(EVENTS_PARKED, Unit::Count, "Changes that a reader did not understand; max");
@@ -210,7 +210,7 @@ fn zero() {
         WAKES_OVERDUE,
         NEXT_WAKE_SECONDS,
         TICK_AGE_SECONDS,
-        UNREADABLE,
+        FAILED_WAKES,
         EVENTS,
         EVENTS_PARKED,
         OUTBOX_AGE_SECONDS,
@@ -298,9 +298,9 @@ pub fn page_delivered() {
 }
 
 /// Records a pass of the timer, and how many due cases it could not serve.
-pub fn ticked(took: Duration, unreadable: usize) {
+pub fn ticked(took: Duration, failed: usize) {
     histogram!(TICK_SECONDS).record(took.as_secs_f64());
-    gauge!(UNREADABLE).set(unreadable as f64);
+    gauge!(FAILED_WAKES).set(failed as f64);
 }
 
 /// Records the size of a batch of writes.

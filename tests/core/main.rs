@@ -1,6 +1,11 @@
 //! The functional core: tables, an exhaustive walk, and properties against an oracle.
 
-#![allow(unreachable_pub, reason = "the modules of a test are read by each other only")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::pedantic,
+    reason = "a test's modules are read by each other only, and a panic is how it fails"
+)]
 
 mod intake;
 mod make;

@@ -29,6 +29,11 @@ impl Transition<'_> {
                 }
                 (end, Some(due)) if due <= self.now => {
                     self.pass_rungs(end.map_or(self.now, |end| end.min(self.now)));
+                    if self.case.clock.next_due_at <= due {
+                        // Rung numbers end, in tens of thousands of years. A clock that shows such
+                        // a time must not keep us here for ever.
+                        break;
+                    }
                 }
                 _ => break,
             }

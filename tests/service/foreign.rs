@@ -1,0 +1,209 @@
+//! Clients that are not ours: grpcurl with the README's own lines, buf, promtool.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use tokio::io::AsyncBufReadExt as _;
+use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
+use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
+
+use crate::service::{Directory, Service};
+use crate::support::redis::TestRedis;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A tool that `make tools` has installed. That it is missing is a failure, never a pass.
+fn tool(name: &str) -> PathBuf {
+    let ours = root().join(".tools/bin").join(name);
+    let node = root().join(".tools/node_modules/.bin").join(name);
+    for path in [ours, node, Path::new("/usr/bin").join(name)] {
+        if path.exists() {
+            return path;
+        }
+    }
+    panic!("{name} is not installed; run make test, which installs it")
+}
+
+fn run(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .current_dir(root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The README's lines that begin with `grpcurl`, in order, continuation lines joined.
+fn readme_lines() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let joined = readme.replace("\\\n", " ");
+    joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("grpcurl "))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Runs a line of the README in a shell, against `service` instead of the default port.
+fn shell(service: &Service, line: &str) -> String {
+    let line = line.replacen("grpcurl", tool("grpcurl").to_str().unwrap(), 1);
+    let line = line.replace("localhost:50051", &service.grpc.to_string());
+    let output = run(Command::new("bash").args(["-euo", "pipefail", "-c", &line]), "");
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_readme_is_true_line_by_line() {
+    let redis = TestRedis::start();
+    let demo = root().join("deploy/policy/demo.toml");
+    let service = Service::on(&redis, &["--policy", demo.to_str().unwrap()]);
+    let lines = readme_lines();
+    let line = |word: &str| {
+        let mut found = lines.iter().filter(|line| line.contains(word));
+        let line = found.next().unwrap_or_else(|| panic!("the README has no line with {word}"));
+        line.clone()
+    };
+
+    // The watch runs while the others do; it ends when we stop it.
+    let watch = line("DeskService/Watch")
+        .replacen("grpcurl", tool("grpcurl").to_str().unwrap(), 1)
+        .replace("localhost:50051", &service.grpc.to_string());
+    let mut watching = tokio::process::Command::new("bash")
+        .args(["-c", &format!("exec {watch}")])
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut told = tokio::io::BufReader::new(watching.stdout.take().unwrap()).lines();
+
+    for submit in lines.iter().filter(|line| line.contains("IntakeService/Submit")) {
+        let said = shell(&service, submit);
+        assert!(said.contains("desks/main/cases/"), "{said}");
+    }
+    let queue = shell(&service, &line("DeskService/List"));
+    let first = queue.find("NATURE_TERRORISM_IN_PROGRESS").expect("the attack is in the queue");
+    assert!(queue.find("\"nature\"").unwrap() + 12 >= first - 1, "and at its head:\n{queue}");
+
+    // Nobody answers: the ladder pages.
+    let paged = async {
+        while let Some(line) = told.next_line().await.unwrap() {
+            if line.contains("/first-response/0/3000") {
+                return;
+            }
+        }
+        panic!("the watch ended");
+    };
+    tokio::time::timeout(Duration::from_secs(20), paged).await.expect("the rung at 3 s pages");
+
+    let claimed: serde_json::Value =
+        serde_json::from_str(&shell(&service, &line("DeskService/ClaimNext"))).unwrap();
+    let case = &claimed["case"];
+    assert_eq!(case["nature"], "NATURE_TERRORISM_IN_PROGRESS");
+    let answer = line("DeskService/Respond").replace("CASE", case["name"].as_str().unwrap());
+    let answered: serde_json::Value = serde_json::from_str(&shell(&service, &answer)).unwrap();
+    assert_eq!(answered["case"]["state"], "CASE_STATE_COLLECTING");
+    let get = line("IntakeService/Get").replace("CASE", case["name"].as_str().unwrap());
+    let got: serde_json::Value = serde_json::from_str(&shell(&service, &get)).unwrap();
+    assert_eq!(got["case"]["firstResponse"]["kind"], "FIRST_RESPONSE_KIND_IN_PROGRESS");
+    let seen = service.metric("urgence_first_response_seconds_count{band=\"0\"}").await;
+    assert_eq!(seen, 1.0, "the first response is on /metrics");
+
+    // Every other line of the README works too.
+    let done = ["Submit", "DeskService/", "IntakeService/Get"];
+    for line in lines.iter().filter(|line| !done.iter().any(|word| line.contains(word))) {
+        assert!(!shell(&service, line).is_empty(), "{line}");
+    }
+    watching.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grpcurl_sees_the_manual_and_decoded_errors() {
+    let redis = TestRedis::start();
+    let service = Service::on(&redis, &[]);
+    let address = service.grpc.to_string();
+    let grpcurl = |arguments: &[&str]| {
+        run(Command::new(tool("grpcurl")).arg("-plaintext").args(arguments), "{}")
+    };
+    let listed = grpcurl(&[&address, "list"]);
+    let services = String::from_utf8(listed.stdout).unwrap();
+    for service in [
+        "urgence.v1.IntakeService",
+        "urgence.v1.DeskService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+    ] {
+        assert!(services.contains(service), "{services}");
+    }
+    let mut older = ServerReflectionClient::new(service.channel().await);
+    let ask = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let answers = older.server_reflection_info(tokio_stream::iter([ask])).await.unwrap();
+    let answer = answers.into_inner().message().await.unwrap().unwrap();
+    assert!(format!("{answer:?}").contains("urgence.v1.DeskService"), "v1alpha answers too");
+    let described = grpcurl(&[&address, "describe", "urgence.v1.SubmitRequest"]);
+    assert!(String::from_utf8(described.stdout).unwrap().contains("128 visible ASCII characters"));
+    let refused = grpcurl(&["-d", "@", &address, "urgence.v1.IntakeService/Submit"]);
+    assert_eq!(refused.status.code(), Some(64 + 3), "64 and the code INVALID_ARGUMENT");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("\"reason\": \"INVALID_FIELDS\""), "{said}");
+    assert!(said.contains("request.requester.authority"), "{said}");
+    let health = grpcurl(&[&address, "grpc.health.v1.Health/Check"]);
+    assert!(String::from_utf8(health.stdout).unwrap().contains("SERVING"));
+}
+
+#[tokio::test]
+async fn promtool_accepts_the_metrics() {
+    let redis = TestRedis::start();
+    let service = Service::on(&redis, &[]);
+    let (_, metrics) = service.http("/metrics").await;
+    let checked = run(Command::new(tool("promtool")).args(["check", "metrics"]), &metrics);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn buf_finds_nothing_to_lint() {
+    let directory = Directory::new();
+    let mut buf = Command::new(tool("buf"));
+    let linted = run(buf.arg("lint").env("HOME", directory.path()), "");
+    assert!(linted.status.success(), "{}", String::from_utf8_lossy(&linted.stdout));
+}
+
+#[tokio::test]
+async fn every_example_is_a_whole_submit_message() {
+    let redis = TestRedis::start();
+    let service = Service::on(&redis, &[]);
+    let examples = root().join("deploy/examples");
+    let mut count = 0;
+    for example in std::fs::read_dir(examples).unwrap() {
+        let text = std::fs::read_to_string(example.unwrap().path()).unwrap();
+        let address = service.grpc.to_string();
+        let arguments = ["-plaintext", "-d", "@", &address, "urgence.v1.IntakeService/Submit"];
+        let output = run(Command::new(tool("grpcurl")).args(arguments), &text);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Unicode comes back as it was sent.
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let name = said["case"]["name"].as_str().unwrap();
+        let get = format!("{{\"name\": \"{name}\"}}");
+        let arguments = ["-plaintext", "-d", "@", &address, "urgence.v1.DeskService/Get"];
+        let output = run(Command::new(tool("grpcurl")).args(arguments), &get);
+        let got: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let sent: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(got["request"], sent["request"], "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 5);
+}
