@@ -181,6 +181,9 @@ impl App {
             stop: grpc_stop.clone(),
         });
         let pager = Pager::new(store, LogSink);
+        let server = GrpcServer::new(desk);
+        let health = server.health();
+        // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();
         let http_ended =
             http::serve(http_listener, metrics.clone(), known.clone(), http_stop.clone());
@@ -192,8 +195,6 @@ impl App {
         spawn(&mut parts, "metrics upkeep", keep_metrics(metrics));
         spawn(&mut parts, "HTTP server", async move { _ = http_ended.await });
 
-        let server = GrpcServer::new(desk);
-        let health = server.health();
         let reporter = tokio::spawn(report_health(health.clone(), known));
         let grpc = tokio::spawn(server.serve(grpc_listener, grpc_stop.clone()));
         let redis_stop = CancellationToken::new();

@@ -14,6 +14,7 @@ pub use tonic_health::server::HealthReporter;
 use super::desk_service::Desks;
 use super::intake_service::Intakes;
 use super::serve::Edge;
+use super::status::CONTRACT_CODES;
 use super::wire;
 use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
@@ -84,7 +85,7 @@ impl ServerError {
 impl<S: Store> GrpcServer<S> {
     /// The services of `desk`.
     pub fn new(desk: Arc<Desk<S>>) -> Self {
-        METHODS.iter().for_each(|method| metrics::rpc_known(method));
+        METHODS.iter().for_each(|method| metrics::rpc_known(method, &CONTRACT_CODES));
         let edge = Edge { desk, work: TaskTracker::new(), stop: CancellationToken::new() };
         Self { edge, health: HealthReporter::new() }
     }

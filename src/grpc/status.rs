@@ -148,6 +148,21 @@ fn classify(error: &Error) -> (Code, &'static str) {
     }
 }
 
+/// The names of the codes that the contract knows.
+pub(super) const CONTRACT_CODES: [&str; 11] = [
+    "OK",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNAVAILABLE",
+    "INTERNAL",
+];
+
 /// A code's name, for metrics.
 pub(super) const fn code_name(code: Code) -> &'static str {
     match code {

@@ -13,6 +13,7 @@ impl Sink for LogSink {
         let contacts: Vec<&str> =
             page.contacts.iter().map(super::super::core::names::ContactName::as_str).collect();
         tracing::warn!(
+            target: "page",
             page.key = %page.key,
             case.id = %page.key.case,
             page.clock = page.key.clock.word(),

@@ -18,10 +18,12 @@ words! {
     }
 }
 
+/// Pages are logged under a target of their own, which no filter silences.
+const PAGE_DIRECTIVE: &str = "page=info";
+
 /// Starts logging to standard error, and has panics logged like any other failure.
 pub fn install(format: LogFormat, filter: EnvFilter) {
-    let page_lines = "urgence::pager=info".parse().expect("a constant that is a directive");
-    // A page is never silenced, whatever else is.
+    let page_lines = PAGE_DIRECTIVE.parse().expect("a constant that is a directive");
     let filter = filter.add_directive(page_lines);
     let is_json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),

@@ -339,9 +339,11 @@ pub fn rpc(method: &'static str, code: &'static str, took: Duration) {
     histogram!(RPC_SECONDS, "method" => method).record(took.as_secs_f64());
 }
 
-/// Sets the series of a method to zero.
-pub fn rpc_known(method: &'static str) {
-    counter!(RPCS, "method" => method, "code" => "OK").absolute(0);
+/// Sets the series of a method to zero, for each code that it may answer.
+pub fn rpc_known(method: &'static str, codes: &[&'static str]) {
+    for code in codes.iter().copied() {
+        counter!(RPCS, "method" => method, "code" => code).absolute(0);
+    }
     _ = histogram!(RPC_SECONDS, "method" => method);
 }
 
