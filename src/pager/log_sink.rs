@@ -12,8 +12,9 @@ impl Sink for LogSink {
     async fn deliver(&self, page: &Page) -> Result<(), SinkError> {
         let contacts: Vec<&str> =
             page.contacts.iter().map(super::super::core::names::ContactName::as_str).collect();
-        tracing::warn!(
+        tracing::event!(
             target: "page",
+            tracing::Level::WARN,
             page.key = %page.key,
             case.id = %page.key.case,
             page.clock = page.key.clock.word(),

@@ -28,6 +28,13 @@ pub use durability::{AcceptedLoss, Durability, Finding};
 pub use memory_store::MemoryStore;
 pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
 
+/// The one command that writes `commit`, with nothing around it: the ceiling that benchmarks measure
+/// against. It needs the scripts to be loaded, as a connected [`RedisStore`] does.
+#[must_use]
+pub fn bare_commit(desk: &crate::core::DeskName, commit: &Commit) -> redis::Cmd {
+    script::CommitScript::new().call(&keys::Keys::new(desk), commit)
+}
+
 /// The contract of a store. Times are on its one clock.
 pub trait Store: Send + Sync + 'static {
     /// Loads cases, in the order of `ids`, and the time at which they were so.
