@@ -28,8 +28,8 @@ pub fn wall_now() -> Timestamp {
 #[derive(Debug)]
 pub struct ServerClock {
     origin: Instant,
-    /// Redis's time at `origin`, in milliseconds; the earliest that the answers allow.
-    at_origin_ms: Mutex<Option<i128>>,
+    /// Redis's time at `origin`, in nanoseconds; the earliest that the answers allow.
+    at_origin_ns: Mutex<Option<i128>>,
 }
 
 /// Redis's clock did not go on as it was going.
@@ -39,6 +39,10 @@ pub struct Jump {
     pub by_ms: i64,
 }
 
+/// Nanoseconds in a millisecond. Counting in whole milliseconds would round an estimate up, ahead
+/// of Redis.
+const NANOS: i128 = 1_000_000;
+
 impl ServerClock {
     /// What the clocks of two machines may differ in speed between two answers without it being a
     /// jump.
@@ -47,7 +51,7 @@ impl ServerClock {
     /// A clock that knows nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { origin: monotonic_now(), at_origin_ms: Mutex::new(None) }
+        Self { origin: monotonic_now(), at_origin_ns: Mutex::new(None) }
     }
 
     /// Takes in an answer that was `asked` for then, has just arrived, and says that it is `server`.
@@ -56,14 +60,15 @@ impl ServerClock {
     }
 
     fn observe_between(&self, server: Timestamp, asked: Instant, arrived: Instant) -> Option<Jump> {
-        let server_ms = i128::from(server.as_millis());
-        let earliest = server_ms - self.elapsed_ms(arrived);
-        let latest = server_ms - self.elapsed_ms(asked);
-        let mut at_origin_ms = self.at_origin_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = at_origin_ms.unwrap_or(earliest);
+        let server_ns = i128::from(server.as_millis()) * NANOS;
+        let earliest = server_ns - self.elapsed_ns(arrived);
+        let latest = server_ns - self.elapsed_ns(asked);
+        let mut at_origin_ns = self.at_origin_ns.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = at_origin_ns.unwrap_or(earliest);
         let is_plausible = (earliest..=latest).contains(&known);
-        *at_origin_ms = Some(if is_plausible { known } else { earliest });
-        let by_ms = if known > latest { latest - known } else { earliest - known };
+        *at_origin_ns = Some(if is_plausible { known } else { earliest });
+        let by_ns = if known > latest { latest - known } else { earliest - known };
+        let by_ms = by_ns / NANOS;
         (!is_plausible && by_ms.abs() > Self::TOLERANCE_MS)
             .then(|| Jump { by_ms: i64::try_from(by_ms).unwrap_or(i64::MAX) })
     }
@@ -75,15 +80,14 @@ impl ServerClock {
     }
 
     fn estimate_at(&self, instant: Instant) -> Option<Timestamp> {
-        let at_origin_ms = *self.at_origin_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        let now_ms = at_origin_ms? + self.elapsed_ms(instant);
-        Some(Timestamp::from_millis(u64::try_from(now_ms).unwrap_or(0)))
+        let at_origin_ns = *self.at_origin_ns.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ns = at_origin_ns? + self.elapsed_ns(instant);
+        Some(Timestamp::from_millis(u64::try_from(now_ns / NANOS).unwrap_or(0)))
     }
 
-    fn elapsed_ms(&self, instant: Instant) -> i128 {
+    fn elapsed_ns(&self, instant: Instant) -> i128 {
         let since = |later: Instant, earlier: Instant| {
-            i128::try_from(later.saturating_duration_since(earlier).as_millis())
-                .unwrap_or(i128::MAX)
+            i128::try_from(later.saturating_duration_since(earlier).as_nanos()).unwrap_or(i128::MAX)
         };
         since(instant, self.origin) - since(self.origin, instant)
     }

@@ -119,6 +119,12 @@ impl Committer {
             .map(|answer| match answer {
                 Ok((value, acknowledged)) => {
                     self.observe(&value, asked);
+                    // Only what was written needs replicas. Any other outcome of a commit is decided
+                    // anew or fenced by its caller; the answer to a fence is no outcome at all.
+                    let outcome = CommitScript::read(value.clone()).map(|answer| answer.outcome);
+                    if outcome.is_some_and(|outcome| outcome != Outcome::Written) {
+                        return Ok(value);
+                    }
                     self.check_replicas(OPERATION, acknowledged).map(|()| value)
                 }
                 Err(error) => Err(self.link.failed(OPERATION, &live, &error)),

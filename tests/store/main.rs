@@ -1,0 +1,92 @@
+//! The store, on Redis and in memory: one contract, kept under faults.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod contract;
+mod equality;
+mod faults;
+mod replication;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use support::redis::{Options, TestRedis};
+use support::wait::eventually;
+use urgence::core::{CaseId, Timestamp};
+use urgence::store::{
+    AcceptedLoss, Commit, Contents, Cursor, Entry, RedisOptions, RedisStore, Store,
+};
+
+/// How long what happens by itself may take: far longer than it does on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How old a decision may be where a test is not about that.
+const AGE_MAX: Duration = Duration::from_hours(1);
+
+/// A Redis for a few cases, which no busy disk holds up.
+fn start_redis() -> TestRedis {
+    TestRedis::start_with(Options::default().on_tmpfs())
+}
+
+/// How to reach a Redis without replicas.
+fn options(urls: &[String]) -> RedisOptions {
+    RedisOptions {
+        urls: urls.to_vec(),
+        desk: "main".parse().unwrap(),
+        replicas_needed: 0,
+        replicas_timeout: Duration::from_millis(500),
+        accepted_losses: Vec::new(),
+    }
+}
+
+/// A store that is connected on every link and has looked at the settings.
+async fn open(options: &RedisOptions) -> Arc<RedisStore> {
+    let (store, background) = RedisStore::new(options).unwrap();
+    for (_, work) in background {
+        tokio::spawn(work);
+    }
+    eventually("the store is connected", PATIENCE, async || {
+        store.is_up()
+            && store.durability().is_some()
+            && store.load(&[]).await.is_ok()
+            && store.due(0, 1).await.is_ok()
+            && store.kept().await.is_ok()
+    })
+    .await;
+    Arc::new(store)
+}
+
+/// The same for a Redis whose durability is not what the test is about.
+async fn open_unchecked(url: String) -> Arc<RedisStore> {
+    let accepted_losses = vec![AcceptedLoss::Everything];
+    open(&RedisOptions { accepted_losses, ..options(&[url]) }).await
+}
+
+/// The store's time.
+async fn now(store: &impl Store) -> Timestamp {
+    store.load(&[]).await.unwrap().now
+}
+
+/// The case as it is stored.
+async fn load(store: &impl Store, id: CaseId) -> Option<urgence::core::Case> {
+    store.load(&[id]).await.unwrap().cases.remove(0).unwrap()
+}
+
+/// A transition with nothing beside it.
+fn commit(next: &urgence::core::Next, observed_at: Timestamp) -> Commit {
+    let next = next.clone();
+    Commit { next, observed_at, age_max: AGE_MAX, contents: Contents::default(), note: None }
+}
+
+/// Every change from the first on, read in pages.
+async fn all_changes(store: &impl Store) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let after = entries.last().map_or(Cursor::default(), |entry| entry.cursor);
+        let page = store.changes(after, 500).await.unwrap();
+        if page.is_empty() {
+            return entries;
+        }
+        entries.extend(page);
+    }
+}
