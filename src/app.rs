@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::Settings;
 use crate::core::Policy;
 use crate::desk::{Desk, Upkeep};
-use crate::grpc::{GrpcServer, HealthReporter, ServerError, set_serving};
+use crate::grpc::{GrpcServer, HealthReporter, ServerError, set_serving, set_stopped};
 use crate::http::{self, Insight};
 use crate::pager::{LogSink, Pager};
 use crate::redis_server::{ManagedRedis, RedisServerError};
@@ -244,7 +244,11 @@ impl Running {
         tracing::info!("stopping");
         // 1. Health says no, so that nobody new comes.
         self.reporter.abort();
-        set_serving(&self.health, false).await;
+        if !self.reporter.is_finished() {
+            // Once it has ended, nobody says yes again.
+            _ = (&mut self.reporter).await;
+        }
+        set_stopped(&self.health).await;
         // 2. No new calls; watches and waits are ended by us; what is being committed is finished.
         self.grpc_stop.cancel();
         if !self.grpc.is_finished()

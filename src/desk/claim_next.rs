@@ -11,8 +11,8 @@ use tokio::time::{sleep, sleep_until};
 
 use super::{Desk, Done, Error, Extras, Tried};
 use crate::clock::monotonic_now;
-use crate::core::memory::RequestDigest;
-use crate::core::{Act, Case, CaseId, Command, Refusal, RequestId, Timestamp};
+use crate::core::memory::{Recall, RequestDigest};
+use crate::core::{Act, Case, CaseId, Command, Refusal, RequestId, Subject, Timestamp};
 use crate::store::{Index, Note, Store, StoreError};
 
 /// How long a caller may wait at most.
@@ -23,30 +23,81 @@ pub(super) const LINE_MAX: usize = 1_024;
 const HANDED_OUT_MAX: usize = 30;
 /// How often the line looks when nobody tells it of a new case.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long the line pauses when all its callers have lost their races.
+const LOST_PAUSE: Duration = Duration::from_millis(10);
 /// How long it is remembered which case an act got: far longer than any client keeps repeating.
 const NOTE_KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// How an outcome reaches a caller. `None`: no case came in time.
+type Reply = oneshot::Sender<Result<Option<Handover>, Error>>;
 
 /// A caller in line.
 pub(super) struct Waiter {
     act: Act,
     deadline: Instant,
-    reply: oneshot::Sender<Result<Option<Done>, Error>>,
+    reply: Reply,
 }
 
 impl<S: Store> Desk<S> {
-    /// Claims the most urgent case, waiting up to `wait` for one; `None` when none came.
+    /// Claims the most urgent case, waiting up to `wait` for one; `None` when none came. May be
+    /// dropped at any time: a case that was claimed for it is then given back.
     ///
     /// # Errors
     /// The act's id was used for something else, or the claim is not known to be stored.
     pub async fn claim_next(&self, act: Act, wait: Duration) -> Result<Option<Done>, Error> {
-        if let Some(done) = self.claimed_before(&act).await? {
-            return Ok(Some(done));
+        if let Some(id) = self.store.noted(act.key()).await? {
+            return self.hand_over_again(id, &act).await.map(Some);
         }
         let (reply, answer) = oneshot::channel();
         let deadline = monotonic_now() + wait.min(WAIT_MAX);
-        let waiter = Waiter { act, deadline, reply };
-        self.line.send(waiter).await.map_err(|_| Error::Stopping)?;
-        answer.await.map_err(|_| Error::Stopping)?
+        self.line.send(Waiter { act, deadline, reply }).await.map_err(|_| Error::Stopping)?;
+        let handover = answer.await.map_err(|_| Error::Stopping)??;
+        Ok(handover.map(Handover::take))
+    }
+
+    /// Answers an act that has got a case before. A claim that is still the caller's is extended,
+    /// which also marks it as delivered, so that nobody gives it back on the caller's behalf.
+    pub(super) async fn hand_over_again(&self, id: CaseId, act: &Act) -> Result<Done, Error> {
+        let case = self.get(id).await?;
+        if case.memory.recall(act) == Recall::Reused {
+            return Err(Error::Refused(Refusal::RequestIdReused));
+        }
+        let (version, epoch) = (case.version, case.claim_epoch);
+        if case.claim.as_ref().is_some_and(|claim| claim.by == act.by) {
+            let mark = Command::Renew(own_act(REDELIVERED, &act.by, epoch), epoch);
+            match self.act(id, &mark).await {
+                Ok(done) => return Ok(Done { is_replayed: true, ..done }),
+                // It has ended this moment; the case is returned as it is.
+                Err(Error::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let is_here = self.store.fence(id, version).await?;
+        if is_here { Ok(Done { case, is_replayed: true }) } else { Err(Error::Contended) }
+    }
+}
+
+/// A claim on its way to its caller. If it is dropped on the way, the case is given back.
+pub(super) struct Handover {
+    done: Option<Done>,
+    undelivered: mpsc::UnboundedSender<Done>,
+}
+
+impl Handover {
+    fn take(mut self) -> Done {
+        self.done.take().expect("it is taken once, by the caller")
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        // A replay was delivered before, or is marked as delivered by whoever asked again.
+        if let Some(done) = self.done.take()
+            && !done.is_replayed
+        {
+            // The line has ended only in a process that is ending; then the lease runs out.
+            _ = self.undelivered.send(done);
+        }
     }
 }
 
@@ -58,22 +109,35 @@ pub struct ClaimLine<S> {
     /// Heads of the queue that cannot be read. They are stepped over so that they stop nobody, and
     /// looked at anew with every idle look.
     unreadable: HashSet<CaseId>,
+    /// Claims that did not reach their callers.
+    undelivered: mpsc::UnboundedReceiver<Done>,
+    not_delivered: mpsc::UnboundedSender<Done>,
 }
 
 impl<S: Store> ClaimLine<S> {
     pub(super) fn new(desk: Arc<Desk<S>>, arriving: mpsc::Receiver<Waiter>) -> Self {
-        Self { desk, arriving, waiting: VecDeque::new(), unreadable: HashSet::new() }
+        let (not_delivered, undelivered) = mpsc::unbounded_channel();
+        let (waiting, unreadable) = (VecDeque::new(), HashSet::new());
+        Self { desk, arriving, waiting, unreadable, undelivered, not_delivered }
     }
 
     /// Hands cases out until nobody can ask any more.
     pub async fn run(mut self) {
         loop {
+            self.give_back_undelivered();
             if self.waiting.is_empty() {
-                let Some(first) = self.arriving.recv().await else { return };
-                self.waiting.push_back(first);
+                tokio::select! {
+                    arrived = self.arriving.recv() => match arrived {
+                        Some(first) => self.join(first),
+                        None => return,
+                    },
+                    // Its sender is kept in `self`, so there is always one.
+                    Some(done) = self.undelivered.recv() => self.give_back(done),
+                }
+                continue;
             }
             while let Ok(waiter) = self.arriving.try_recv() {
-                self.waiting.push_back(waiter);
+                self.join(waiter);
             }
             self.waiting.retain(|waiter| !waiter.reply.is_closed());
             match self.heads().await {
@@ -84,6 +148,15 @@ impl<S: Store> ClaimLine<S> {
                 Ok((now, heads)) => self.hand_out(now, heads).await,
                 Err(error) => self.fail_all(&error),
             }
+        }
+    }
+
+    /// Puts a caller at the end of the line; one who asks again takes the place of the call before,
+    /// whose connection is probably dead.
+    fn join(&mut self, waiter: Waiter) {
+        match self.waiting.iter_mut().find(|waiting| waiting.act == waiter.act) {
+            Some(before) => *before = waiter,
+            None => self.waiting.push_back(waiter),
         }
     }
 
@@ -105,7 +178,11 @@ impl<S: Store> ClaimLine<S> {
         let mut heads = Vec::with_capacity(ids.len());
         for (id, case) in ids.into_iter().zip(loaded.cases) {
             match case {
-                Ok(case) => heads.extend(case),
+                Ok(Some(case)) => heads.push(case),
+                Ok(None) => {
+                    tracing::error!(case.id = %id, "in the queue, but there is no such case");
+                    self.unreadable.insert(id);
+                }
                 Err(error) => {
                     tracing::error!(case.id = %id, %error, "a case in the queue cannot be claimed");
                     self.unreadable.insert(id);
@@ -117,8 +194,9 @@ impl<S: Store> ClaimLine<S> {
 
     /// Gives the first case to the first caller, the second to the second, and so on, in one batch.
     async fn hand_out(&mut self, now: Timestamp, heads: Vec<Case>) {
-        let callers: Vec<Waiter> =
-            self.waiting.drain(..heads.len().min(self.waiting.len())).collect();
+        let count = heads.len().min(self.waiting.len());
+        let callers: Vec<Waiter> = self.waiting.drain(..count).collect();
+        let ids: Vec<CaseId> = heads.iter().map(|case| case.id).collect();
         let claims = heads
             .into_iter()
             .zip(&callers)
@@ -126,28 +204,45 @@ impl<S: Store> ClaimLine<S> {
         // Polled in this order, so that they are written in the order of the queue.
         let claims = join_all(claims).await;
         let mut losers = Vec::new();
-        for (caller, claim) in callers.into_iter().zip(claims) {
+        for ((caller, id), claim) in callers.into_iter().zip(ids).zip(claims) {
             match claim {
-                Ok(Some(done)) => self.deliver(caller, done),
+                Ok(Some(done)) => {
+                    let undelivered = self.not_delivered.clone();
+                    let handover = Handover { done: Some(done), undelivered };
+                    // A caller who is gone drops it, which gives the case back.
+                    _ = caller.reply.send(Ok(Some(handover)));
+                }
                 Ok(None) => losers.push(caller),
+                Err(Error::Store(error @ StoreError::Unreadable { .. })) => {
+                    tracing::error!(case.id = %id, %error, "a case in the queue cannot be claimed");
+                    self.unreadable.insert(id);
+                    losers.push(caller);
+                }
                 Err(error) => _ = caller.reply.send(Err(error)),
             }
+        }
+        if !losers.is_empty() && losers.len() == count {
+            // Others are faster, or this replica reads what it cannot write: no reason to spin.
+            sleep(LOST_PAUSE).await;
         }
         for loser in losers.into_iter().rev() {
             self.waiting.push_front(loser);
         }
     }
 
-    /// Hands the case over, or gives it back at once when the caller is gone.
-    fn deliver(&self, caller: Waiter, done: Done) {
-        let act = caller.act;
-        let Err(Ok(Some(done))) = caller.reply.send(Ok(Some(done))) else { return };
+    fn give_back_undelivered(&mut self) {
+        while let Ok(done) = self.undelivered.try_recv() {
+            self.give_back(done);
+        }
+    }
+
+    fn give_back(&self, done: Done) {
         let desk = Arc::clone(&self.desk);
         tokio::spawn(async move {
             let id = done.case.id;
-            if let Err(error) = give_back(&desk, done, act).await {
+            if let Err(error) = give_back(&desk, done).await {
                 // The lease ends by itself; until then the case is nobody's in fact.
-                tracing::error!(case.id = %id, %error, "an undelivered claim could not be released");
+                tracing::error!(case.id = %id, %error, "an undelivered claim was not given back");
             }
         });
     }
@@ -171,7 +266,8 @@ impl<S: Store> ClaimLine<S> {
             () = self.desk.hints.ready.notified() => {}
             () = sleep(LOOK_EVERY) => {}
             () = sleep_until(deadline.into()) => {}
-            Some(waiter) = self.arriving.recv() => self.waiting.push_back(waiter),
+            Some(waiter) = self.arriving.recv() => self.join(waiter),
+            Some(done) = self.undelivered.recv() => self.give_back(done),
         }
     }
 
@@ -193,8 +289,9 @@ async fn claim<S: Store>(
 ) -> Result<Option<Done>, Error> {
     let note = Note { key: act.key(), kept_for: NOTE_KEPT_FOR };
     let extras = Extras { note: Some(note), ..Extras::default() };
-    match desk.attempt(Some(case), now, &Command::Claim(act), &extras).await {
+    match desk.attempt(Some(case), now, &Command::Claim(act.clone()), &extras).await {
         Ok(Tried::Done(done)) => Ok(Some(*done)),
+        Ok(Tried::Noted(id)) => desk.hand_over_again(id, &act).await.map(Some),
         Ok(Tried::Again) | Err(Error::Refused(Refusal::ClaimedByAnother | Refusal::CaseEnded)) => {
             Ok(None)
         }
@@ -202,17 +299,37 @@ async fn claim<S: Store>(
     }
 }
 
-/// Releases, in the caller's name, a claim that never reached the caller.
-async fn give_back<S: Store>(desk: &Desk<S>, done: Done, act: Act) -> Result<(), Error> {
-    let epoch = done.case.claim_epoch;
-    let request_id: RequestId = format!("undelivered/{}/{epoch}", done.case.id.compact())
+/// The mark that a claim was handed over a second time.
+const REDELIVERED: &str = "redelivered";
+/// The release of a claim that never reached its caller.
+const UNDELIVERED: &str = "undelivered";
+
+/// An act of our own in a caller's name, at most one of each kind for each claim.
+fn own_act(kind: &str, by: &Subject, epoch: u64) -> Act {
+    let request_id: RequestId = format!("{kind}/{epoch}")
         .parse()
-        .expect("an id and a number follow the rule of request ids");
-    let digest = RequestDigest::of("undelivered", request_id.as_str().as_bytes());
-    let release = Command::Release(Act { by: act.by, request_id, digest }, epoch);
-    match desk.act(done.case.id, &release).await {
-        // Replayed to the caller meanwhile, or over already: then it is not ours to give back.
-        Ok(_) | Err(Error::Refused(_)) => Ok(()),
-        Err(error) => Err(error),
+        .expect("a word, a stroke and a number follow the rule of request ids");
+    let digest = RequestDigest::of(kind, &epoch.to_be_bytes());
+    Act { by: by.clone(), request_id, digest }
+}
+
+/// Releases, in the caller's name, a claim that never reached the caller, unless the caller has got
+/// it by asking again. The version decides which of the two was first.
+async fn give_back<S: Store>(desk: &Desk<S>, done: Done) -> Result<(), Error> {
+    let Some(claim) = done.case.claim else { return Ok(()) };
+    let (id, epoch) = (done.case.id, claim.epoch);
+    let mark = own_act(REDELIVERED, &claim.by, epoch);
+    let release = Command::Release(own_act(UNDELIVERED, &claim.by, epoch), epoch);
+    for _ in 0..super::ATTEMPTS_MAX {
+        let (now, Some(case)) = desk.load(id).await? else { return Ok(()) };
+        if case.memory.recall(&mark) != Recall::New {
+            return Ok(());
+        }
+        match desk.attempt(Some(case), now, &release, &Extras::default()).await {
+            Ok(Tried::Again | Tried::Noted(_)) => {}
+            Ok(Tried::Done(_)) | Err(Error::Refused(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
+    Err(Error::Contended)
 }

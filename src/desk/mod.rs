@@ -14,14 +14,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock::monotonic_now;
-use crate::core::memory::Recall;
 use crate::core::{
-    Act, Case, CaseId, Command, Decision, DeskName, Intake, Next, Policy, Refusal, Timestamp,
-    decide,
+    Case, CaseId, Command, Decision, DeskName, Intake, Next, Policy, Refusal, Timestamp, decide,
 };
-use crate::store::{Commit, Note, Outcome, StoreError};
+use crate::store::{Commit, Note, Outcome};
 /// The parts of a store that those above the desk speak of.
-pub use crate::store::{Contents, Cursor, Due, Index, Position, Store};
+pub use crate::store::{Contents, Cursor, Due, Index, Position, Store, StoreError};
 use crate::telemetry::metrics::{self, Submitted};
 
 pub use claim_next::{ClaimLine, WAIT_MAX};
@@ -64,6 +62,8 @@ enum Tried {
     Done(Box<Done>),
     /// Somebody else wrote, or the time moved on: look again.
     Again,
+    /// The same act got this case before, through another connection or replica.
+    Noted(CaseId),
 }
 
 /// What a command adds beside the transition itself.
@@ -135,7 +135,7 @@ impl<S: Store> Desk<S> {
         match guessed {
             Ok(Tried::Done(done)) => Ok(*done),
             // What refuses new cases must not refuse the repeat of an old one, so it is looked.
-            Ok(Tried::Again)
+            Ok(Tried::Again | Tried::Noted(_))
             | Err(Error::NotDurable { .. } | Error::Store(StoreError::Full { .. })) => {
                 self.transact(id, command, extras).await
             }
@@ -182,8 +182,8 @@ impl<S: Store> Desk<S> {
         Ok(self.store.contents(id).await?)
     }
 
-    /// A part of an index with its cases. A case that has left the index meanwhile is shown as it
-    /// is now.
+    /// Up to `count` cases of an index, and where to go on if there may be more. A case that has left
+    /// the index meanwhile is shown as it is now.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -192,19 +192,21 @@ impl<S: Store> Desk<S> {
         index: &Index,
         after: Option<Position>,
         count: usize,
-    ) -> Result<Vec<(Position, Case)>, Error> {
+    ) -> Result<(Vec<Case>, Option<Position>), Error> {
         let positions = self.store.list(index, after, count).await?;
+        // The index says where it ends, not the cases: some of them may be left out below.
+        let next = if positions.len() < count { None } else { positions.last().copied() };
         let ids: Vec<CaseId> = positions.iter().map(|position| position.id).collect();
         let loaded = self.store.load(&ids).await?;
         let mut cases = Vec::with_capacity(positions.len());
         for (position, case) in positions.into_iter().zip(loaded.cases) {
             match case {
-                Ok(case) => cases.extend(case.map(|case| (position, case))),
+                Ok(case) => cases.extend(case),
                 // The others must be seen all the same; this one shows in the log and as a metric.
                 Err(error) => tracing::error!(case.id = %position.id, %error, "left out of a list"),
             }
         }
-        Ok(cases)
+        Ok((cases, next))
     }
 
     async fn load(&self, id: CaseId) -> Result<(Timestamp, Option<Case>), StoreError> {
@@ -247,7 +249,9 @@ impl<S: Store> Desk<S> {
             Decision::AlreadyTrue => {
                 let case = case.ok_or(Error::Refused(Refusal::CaseNotFound))?;
                 // What is told as done must be as durable as when it was done.
-                self.store.fence().await?;
+                if !self.store.fence(case.id, case.version).await? {
+                    return Ok(Tried::Again);
+                }
                 Ok(Tried::Done(Box::new(Done { case, is_replayed: true })))
             }
             Decision::Next(next) => self.commit(*next, now, &policy, extras).await,
@@ -279,27 +283,7 @@ impl<S: Store> Desk<S> {
                 self.store.keep_policy(policy).await?;
                 Ok(Tried::Again)
             }
-            Outcome::Noted(id) => self.replay(id).await,
-        }
-    }
-
-    /// The same act got this case through another connection or replica a moment ago.
-    async fn replay(&self, id: CaseId) -> Result<Tried, Error> {
-        let case = self.get(id).await?;
-        self.store.fence().await?;
-        Ok(Tried::Done(Box::new(Done { case, is_replayed: true })))
-    }
-
-    /// The case that this act has claimed before, if it has.
-    async fn claimed_before(&self, act: &Act) -> Result<Option<Done>, Error> {
-        let Some(id) = self.store.noted(act.key()).await? else { return Ok(None) };
-        let case = self.get(id).await?;
-        match case.memory.recall(act) {
-            Recall::Repeat | Recall::New => {
-                self.store.fence().await?;
-                Ok(Some(Done { case, is_replayed: true }))
-            }
-            Recall::Reused => Err(Error::Refused(Refusal::RequestIdReused)),
+            Outcome::Noted(id) => Ok(Tried::Noted(id)),
         }
     }
 }

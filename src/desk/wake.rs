@@ -32,7 +32,7 @@ impl<S: Store> Desk<S> {
     /// # Errors
     /// None of them could be loaded.
     pub async fn wake(self: &std::sync::Arc<Self>, ids: Vec<CaseId>) -> Result<Served, Error> {
-        let loaded = self.store.load(&ids).await?;
+        let loaded = self.store.load_due(&ids).await?;
         let now = loaded.now;
         let mut waking = JoinSet::new();
         let mut served = Served::default();
@@ -44,7 +44,9 @@ impl<S: Store> Desk<S> {
                         let extras = Extras::default();
                         let woken = match desk.attempt(case, now, &Command::Wake, &extras).await {
                             Ok(Tried::Done(done)) => Ok(*done),
-                            Ok(Tried::Again) => desk.transact(id, &Command::Wake, &extras).await,
+                            Ok(Tried::Again | Tried::Noted(_)) => {
+                                desk.transact(id, &Command::Wake, &extras).await
+                            }
                             Err(error) => Err(error),
                         };
                         (id, woken)

@@ -142,12 +142,11 @@ impl<S: Store> Watch<S> {
         let mut cases = Vec::new();
         let mut after = None;
         loop {
-            let page = self.desk.list(index, after, READ_MAX).await?;
-            let is_last = page.len() < READ_MAX;
-            after = page.last().map(|(position, _)| *position);
-            cases.extend(page.into_iter().map(|(_, case)| case));
-            if is_last {
-                return Ok(cases);
+            let (page, next) = self.desk.list(index, after, READ_MAX).await?;
+            cases.extend(page);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(cases),
             }
         }
     }

@@ -122,6 +122,8 @@ async fn claim_next<S: Store>(
     let wait = duration(&mut checks, "wait", message.wait.as_ref(), WAIT_MAX);
     let act = valid(checks, act)?;
     let claimed = tokio::select! {
+        // A case that is here is handed over, also at the stop.
+        biased;
         claimed = edge.desk.claim_next(act, wait.min(longest)) => claimed.map_err(status::error)?,
         () = edge.stop.cancelled() => return Err(status::stopping()),
     };
@@ -337,7 +339,7 @@ async fn list<S: Store>(
     let (index, page_size) = valid(checks, index.zip(page_size))?;
     let scope = format!("list/desk/{index:?}");
     let after = tokens::open_page(&scope, &message.page_token)?;
-    let (cases, next) = watching::page(&edge.desk, &index, after, page_size).await?;
+    let (cases, next) = edge.desk.list(&index, after, page_size).await.map_err(status::error)?;
     Ok(wire::DeskServiceListResponse {
         cases: cases.iter().map(|case| convert::case(edge.desk.name(), case)).collect(),
         next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),

@@ -124,7 +124,7 @@ async fn list<S: Store>(
     let scope = format!("list/authority/{authority}");
     let after = tokens::open_page(&scope, &message.page_token)?;
     let index = Index::Authority(authority);
-    let (cases, next) = watching::page(&edge.desk, &index, after, page_size).await?;
+    let (cases, next) = edge.desk.list(&index, after, page_size).await.map_err(status::error)?;
     Ok(wire::IntakeServiceListResponse {
         cases: cases.iter().map(|case| convert::case_status(edge.desk.name(), case)).collect(),
         next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),

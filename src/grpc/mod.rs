@@ -14,7 +14,9 @@ mod tokens;
 mod watching;
 
 pub use convert::submission_of;
-pub use server::{GrpcServer, HealthReporter, MESSAGE_BYTES_MAX, ServerError, set_serving};
+pub use server::{
+    GrpcServer, HealthReporter, MESSAGE_BYTES_MAX, ServerError, set_serving, set_stopped,
+};
 
 /// The contract's messages and services, as compiled from `proto/`.
 pub mod wire {

@@ -27,8 +27,9 @@ pub use super::codec::MESSAGE_BYTES_MAX;
 /// The transport's own bound. A message between this and [`MESSAGE_BYTES_MAX`] is refused with the
 /// contract's words instead of the library's.
 const TRANSPORT_BYTES_MAX: usize = 1024 * 1024;
-/// Calls that one connection may have open, waits and watches among them.
-const STREAMS_MAX: u32 = 256;
+/// Calls that one connection may have open. Waits and watches hold theirs for minutes, and must never
+/// leave none for an answer.
+const STREAMS_MAX: u32 = 4_096;
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// A peer that has vanished is noticed within these.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
@@ -49,10 +50,23 @@ const METHODS: [&str; 12] = [
     "DeskService.Watch",
 ];
 
+/// The services that health checks may ask for; the empty name stands for the process.
+const SERVICES: [&str; 3] = ["", "urgence.v1.IntakeService", "urgence.v1.DeskService"];
+
+/// Tells health checks for the last time that calls are not welcome, and ends their watches, which
+/// would hold the stop up.
+pub async fn set_stopped(health: &HealthReporter) {
+    set_serving(health, false).await;
+    let mut health = health.clone();
+    for service in SERVICES {
+        health.clear_service_status(service).await;
+    }
+}
+
 /// Tells health checks whether calls are welcome.
 pub async fn set_serving(health: &HealthReporter, is_serving: bool) {
     let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-    for service in ["", "urgence.v1.IntakeService", "urgence.v1.DeskService"] {
+    for service in SERVICES {
         health.set_service_status(service, status).await;
     }
 }

@@ -5,8 +5,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::core::{CaseId, Refusal, Violation};
-use crate::desk::Error;
-use crate::store::StoreError;
+use crate::desk::{Error, StoreError};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub(super) const ERROR_DOMAIN: &str = "urgence.v1";

@@ -11,16 +11,16 @@ use tonic::Status;
 use super::convert;
 use super::serve::Edge;
 use super::{status, tokens, wire};
-use crate::core::Case;
 use crate::core::intake::{Checks, Code};
-use crate::desk::{Desk, Followed, Watch};
-use crate::desk::{Index, Position, Store};
+use crate::desk::{Desk, Followed, Store, Watch};
 use crate::telemetry::metrics;
 
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 200;
 /// How long a watch is silent before it says that it is alive.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// How long the last message of a watch may take when the process stops.
+const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many messages wait for a reader before the watch itself waits.
 const BUFFERED: usize = 16;
 
@@ -37,21 +37,6 @@ pub(super) fn page_size(checks: &mut Checks, asked: i32) -> Option<usize> {
             None
         }
     }
-}
-
-/// A page of an index, and where the next one begins, if there is one.
-pub(super) async fn page<S: Store>(
-    desk: &Desk<S>,
-    index: &Index,
-    after: Option<Position>,
-    page_size: usize,
-) -> Result<(Vec<Case>, Option<Position>), Status> {
-    // One more than asked for shows whether there is a next page.
-    let mut cases = desk.list(index, after, page_size + 1).await.map_err(status::error)?;
-    let has_next = cases.len() > page_size;
-    cases.truncate(page_size);
-    let next = if has_next { cases.last().map(|(position, _)| *position) } else { None };
-    Ok((cases.into_iter().map(|(_, case)| case).collect(), next))
 }
 
 /// What a watch sends.
@@ -73,7 +58,11 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
     edge.work.spawn(async move {
         metrics::watches(1.0);
         tokio::select! {
-            () = stop.cancelled() => { _ = sender.send(Err(status::stopping())).await; }
+            () = stop.cancelled() => {
+                // A reader that does not read must not hold the stop up.
+                let told = sender.send(Err(status::stopping()));
+                _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
+            }
             () = sender.closed() => {}
             () = follow(&desk, watch, &token_scope, &write, &sender) => {}
         }

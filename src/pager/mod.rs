@@ -86,12 +86,15 @@ impl<S: Store, K: Sink> Pager<S, K> {
     /// The store cannot be read.
     pub async fn pass(&self, also_left_behind: bool) -> Result<usize, StoreError> {
         let mut entries = self.store.receive(GROUP, CONSUMER, READ_MAX).await?;
+        let mut failed = None;
         if also_left_behind {
-            let left = self.store.take_over(GROUP, CONSUMER, LEFT_AFTER, READ_MAX).await?;
-            entries.extend(left);
+            // What was received is ours alone to deal with, whatever becomes of this.
+            match self.store.take_over(GROUP, CONSUMER, LEFT_AFTER, READ_MAX).await {
+                Ok(left) => entries.extend(left),
+                Err(error) => failed = Some(error),
+            }
         }
         let mut dealt_with = Vec::with_capacity(entries.len());
-        let mut failed = None;
         for entry in &entries {
             match self.deal_with(entry).await {
                 Ok(true) => dealt_with.push(entry.cursor),

@@ -15,6 +15,7 @@ use super::link::Link;
 use super::script::CommitScript;
 use super::{Commit, Outcome, StoreError};
 use crate::clock::{ServerClock, monotonic_now};
+use crate::core::CaseId;
 use crate::telemetry::metrics;
 
 /// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
@@ -22,14 +23,26 @@ const BATCH_MAX: usize = 256;
 /// How many writes may wait; beyond it callers wait to be let in.
 pub(super) const QUEUE_MAX: usize = 4_096;
 
-/// A write of no meaning, allowed at the memory limit: it adds nothing after the first.
-const FENCE: &str = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], 1)";
+/// Compares the version of a case that was read; where replicas count, writes something of no
+/// meaning, so that WAIT speaks for what was read. Allowed at the memory limit, where it adds nothing.
+const FENCE: &str = "#!lua flags=allow-oom
+if tonumber(redis.call('HGET', KEYS[1], 'version') or '0') < tonumber(ARGV[1]) then
+  return 0
+end
+if ARGV[2] ~= '0' then
+  redis.call('SET', KEYS[2], 1)
+end
+return 1";
 
 /// A write and where its outcome goes.
 pub(super) enum Write {
     Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
-    /// Writes something of no meaning, so that WAIT speaks for what was read before.
-    Fence(oneshot::Sender<Result<(), StoreError>>),
+    /// Whether what was read is here, and durable.
+    Fence {
+        id: CaseId,
+        version: u64,
+        reply: oneshot::Sender<Result<bool, StoreError>>,
+    },
 }
 
 /// How many replicas must acknowledge a write before it counts, and how long they have.
@@ -37,6 +50,13 @@ pub(super) enum Write {
 pub(super) struct Replication {
     pub(super) needed: u64,
     pub(super) timeout: Duration,
+}
+
+impl Replication {
+    /// How long one batch may have to wait for the one before.
+    pub(super) fn wait(self) -> Duration {
+        if self.needed == 0 { Duration::ZERO } else { self.timeout }
+    }
 }
 
 pub(super) struct Committer {
@@ -67,7 +87,9 @@ impl Committer {
                 Write::Commit(_, reply) => {
                     _ = reply.send(answer.and_then(Self::read));
                 }
-                Write::Fence(reply) => _ = reply.send(answer.map(|_| ())),
+                Write::Fence { reply, .. } => {
+                    _ = reply.send(answer.map(|value| value == Value::Int(1)));
+                }
             }
         }
     }
@@ -75,10 +97,11 @@ impl Committer {
     fn call(&self, write: &Write) -> Cmd {
         match write {
             Write::Commit(commit, _) => self.script.call(&self.keys, commit),
-            Write::Fence(_) => {
-                let mut set = redis::cmd("EVAL");
-                set.arg(FENCE).arg(1).arg(self.keys.fence());
-                set
+            Write::Fence { id, version, .. } => {
+                let mut fence = redis::cmd("EVAL");
+                fence.arg(FENCE).arg(2).arg(self.keys.case(*id)).arg(self.keys.fence());
+                fence.arg(*version).arg(self.replication.needed);
+                fence
             }
         }
     }
@@ -96,7 +119,7 @@ impl Committer {
             Err(_) => unreachable!("a link is up or unreachable"),
         };
         let mut connection = live.connection.clone();
-        connection.set_response_timeout(RESPONSE_TIMEOUT + self.replication.timeout);
+        connection.set_response_timeout(RESPONSE_TIMEOUT + self.replication.wait());
         let asked = monotonic_now();
         let mut answers = self.exchange(&mut connection, calls).await;
         // A restarted or flushed Redis has forgotten the scripts. Nothing of a call that it could

@@ -26,6 +26,8 @@ pub(super) struct Link {
     endpoints: Endpoints,
     /// Sent on each new connection before it is used.
     greeting: Pipeline,
+    /// How long a probe may have to wait behind what was sent before it.
+    wait: Duration,
     live: ArcSwapOption<Live>,
     problem: ArcSwap<String>,
     generation: AtomicU64,
@@ -34,16 +36,22 @@ pub(super) struct Link {
 
 /// A connection that was good when last looked at.
 pub(super) struct Live {
-    generation: u64,
+    pub(super) generation: u64,
     pub(super) connection: MultiplexedConnection,
 }
 
 impl Link {
-    pub(super) fn new(name: &'static str, endpoints: Endpoints, greeting: Pipeline) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        endpoints: Endpoints,
+        greeting: Pipeline,
+        wait: Duration,
+    ) -> Self {
         Self {
             name,
             endpoints,
             greeting,
+            wait,
             live: ArcSwapOption::empty(),
             problem: ArcSwap::from_pointee("not connected yet".to_owned()),
             generation: AtomicU64::new(0),
@@ -57,6 +65,11 @@ impl Link {
             operation,
             reason: self.problem.load().as_ref().clone(),
         })
+    }
+
+    /// Which connection is up; each new one has another number.
+    pub(super) fn generation(&self) -> Option<u64> {
+        self.live.load().as_ref().map(|live| live.generation)
     }
 
     /// Why there is no connection, if there is none.
@@ -92,7 +105,7 @@ impl Link {
                     self.live
                         .store(Some(Arc::new(Live { generation, connection: connection.clone() })));
                     tracing::info!(redis.link = self.name, "connected to the Redis primary");
-                    let problem = watch(connection, &self.trouble).await;
+                    let problem = watch(connection, &self.trouble, PROBE_TIMEOUT + self.wait).await;
                     tracing::warn!(redis.link = self.name, problem, "lost Redis; reconnecting");
                     self.problem.store(Arc::new(problem));
                     self.live.store(None);
@@ -125,14 +138,18 @@ impl Link {
 }
 
 /// Returns, with the reason, once the connection is no longer one to a primary that answers.
-async fn watch(mut connection: MultiplexedConnection, trouble: &Notify) -> String {
+async fn watch(
+    mut connection: MultiplexedConnection,
+    trouble: &Notify,
+    probe_timeout: Duration,
+) -> String {
     let mut missed = 0;
     loop {
         tokio::select! {
             () = sleep(PROBE_EVERY) => {}
             () = trouble.notified() => {}
         }
-        match timeout(PROBE_TIMEOUT, role(&mut connection)).await {
+        match timeout(probe_timeout, role(&mut connection)).await {
             Ok(Ok(role)) if role == PRIMARY => missed = 0,
             Ok(Ok(role)) => return format!("the server is a {role} now, not a primary"),
             Ok(Err(error)) if error.is_timeout() => missed += 1,

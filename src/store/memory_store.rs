@@ -206,8 +206,12 @@ impl Store for MemoryStore {
         Ok(self.lock().commit(commit))
     }
 
-    async fn fence(&self) -> Result<(), StoreError> {
-        Ok(())
+    async fn load_due(&self, ids: &[CaseId]) -> Result<Loaded, StoreError> {
+        self.load(ids).await
+    }
+
+    async fn fence(&self, id: CaseId, version: u64) -> Result<bool, StoreError> {
+        Ok(self.lock().cases.get(&id).is_some_and(|(found, _)| *found >= version))
     }
 
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {

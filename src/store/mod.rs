@@ -46,8 +46,16 @@ pub trait Store: Send + Sync + 'static {
     /// Writes a transition with its indexes and events, or nothing. `Written` means durable.
     fn commit(&self, commit: Commit) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 
-    /// Returns once everything that could be read before the call is durable.
-    fn fence(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Like [`Store::load`], for the timer, which must not wait behind what others read.
+    fn load_due(&self, ids: &[CaseId]) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Makes sure that a case which was read at `version` is durable in that version or a later one;
+    /// `false` when it was read somewhere else than writes now go, and must be read again.
+    fn fence(
+        &self,
+        id: CaseId,
+        version: u64,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The cases whose wake has come, the most overdue first, leaving out the first `skip`.
     fn due(

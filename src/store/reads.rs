@@ -139,20 +139,17 @@ pub(super) async fn list(
     let key = keys.index(index);
     let mut positions = Vec::new();
     let mut start = if is_latest_first { "+inf".to_owned() } else { "-inf".to_owned() };
-    let read = |entries: Vec<(String, u64)>| {
-        entries
-            .into_iter()
-            .map(|(id, score)| {
-                Ok(Position { score, id: id.parse().map_err(|_| unexpected(OPERATION))? })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()
+    // An entry that is no case id is somebody else's; it must not hide the cases behind it.
+    let read = |entries: Vec<(String, u64)>| -> Vec<Position> {
+        let position = |(id, score): (String, u64)| Some(Position { score, id: id.parse().ok()? });
+        entries.into_iter().filter_map(position).collect()
     };
     if let Some(after) = after {
         // The rest of the same score, then what lies strictly beyond it.
         let mut pipeline = Pipeline::new();
         pipeline.cmd(command).arg(&key).arg(after.score).arg(after.score).arg("WITHSCORES");
         let (equals,): (Vec<(String, u64)>,) = ask(link, OPERATION, &pipeline).await?;
-        positions = read(equals)?;
+        positions = read(equals);
         positions.retain(|position| {
             if is_latest_first { position.id < after.id } else { position.id > after.id }
         });
@@ -164,7 +161,7 @@ pub(super) async fn list(
         pipeline.cmd(command).arg(&key).arg(start).arg(far_end).arg("WITHSCORES");
         pipeline.arg("LIMIT").arg(0).arg(count - positions.len());
         let (beyond,): (Vec<(String, u64)>,) = ask(link, OPERATION, &pipeline).await?;
-        positions.extend(read(beyond)?);
+        positions.extend(read(beyond));
     }
     Ok(positions)
 }

@@ -19,14 +19,14 @@ use super::{
     Commit, Contents, Cursor, Due, Entry, Figures, Index, Kept, Loaded, Outcome, Position, Store,
     StoreError, codec, outbox, reads,
 };
-use crate::clock::ServerClock;
+use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
 use crate::core::{CaseId, DeskName, Policy, PolicyId, Timestamp};
 use crate::telemetry::metrics;
 
 /// How often the settings that durability rests on are looked at.
 const DURABILITY_EVERY: Duration = Duration::from_secs(10);
-const DURABILITY_RETRY: Duration = Duration::from_millis(200);
+const DURABILITY_RETRY: Duration = Duration::from_millis(100);
 
 /// How to reach Redis and what it must keep.
 #[derive(Clone, Debug)]
@@ -56,8 +56,15 @@ pub struct RedisStore {
     /// What follows the events stream.
     stream: Arc<Link>,
     commit: Arc<Link>,
-    durability: Arc<ArcSwapOption<Durability>>,
-    replicas_needed: u64,
+    looked_at: Arc<ArcSwapOption<LookedAt>>,
+    replication: Replication,
+}
+
+/// What was found of one server's settings. Another server, or the same after a restart, is another
+/// generation of the connection, and is looked at anew before anything is promised on it.
+struct LookedAt {
+    generation: u64,
+    durability: Arc<Durability>,
 }
 
 /// How the store is.
@@ -83,26 +90,23 @@ impl RedisStore {
         let keys = Keys::new(&options.desk);
         let clock = Arc::new(ServerClock::new());
         let script = Arc::new(CommitScript::new());
-        let link = |name, greeting| Arc::new(Link::new(name, endpoints.clone(), greeting));
-        let commit = link("commit", script.load());
-        let (read, tick, stream) = (
-            link("read", Pipeline::new()),
-            link("tick", Pipeline::new()),
-            link("stream", Pipeline::new()),
-        );
+        let replication =
+            Replication { needed: options.replicas_needed, timeout: options.replicas_timeout };
+        let link =
+            |name, greeting, wait| Arc::new(Link::new(name, endpoints.clone(), greeting, wait));
+        let commit = link("commit", script.load(), replication.wait());
+        let others = ["read", "tick", "stream"];
+        let [read, tick, stream] = others.map(|name| link(name, Pipeline::new(), Duration::ZERO));
         let (writes, queue) = mpsc::channel(QUEUE_MAX);
         let committer = Committer {
             link: Arc::clone(&commit),
             keys: keys.clone(),
             script,
             clock: Arc::clone(&clock),
-            replication: Replication {
-                needed: options.replicas_needed,
-                timeout: options.replicas_timeout,
-            },
+            replication,
             queue,
         };
-        let durability = Arc::new(ArcSwapOption::empty());
+        let looked_at = Arc::new(ArcSwapOption::empty());
         // Nothing is known to be kept until it was looked at.
         durability::SETTINGS.iter().for_each(|setting| metrics::redis_durable(setting, false));
         let mut background: Vec<Background> = vec![
@@ -110,8 +114,8 @@ impl RedisStore {
             (
                 "durability check",
                 Box::pin(check_durability(
-                    Arc::clone(&read),
-                    Arc::clone(&durability),
+                    Arc::clone(&commit),
+                    Arc::clone(&looked_at),
                     options.accepted_losses.clone(),
                 )),
             ),
@@ -120,9 +124,8 @@ impl RedisStore {
             let link = Arc::clone(link);
             background.push(("Redis connection", Box::pin(async move { link.supervise().await })));
         }
-        let replicas_needed = options.replicas_needed;
         let store =
-            Self { keys, clock, writes, read, tick, stream, commit, durability, replicas_needed };
+            Self { keys, clock, writes, read, tick, stream, commit, looked_at, replication };
         Ok((store, background))
     }
 
@@ -131,11 +134,11 @@ impl RedisStore {
     pub fn health(&self) -> StoreHealth {
         let mut problems: Vec<String> =
             self.commit.problem().map(|problem| format!("redis: {problem}")).into_iter().collect();
-        match self.durability.load().as_ref() {
+        match self.durability() {
             Some(durability) => problems.extend(
                 durability.problems().iter().map(|problem| format!("durability: {problem}")),
             ),
-            None => problems.push("durability: not checked yet".to_owned()),
+            None => problems.push("durability: not looked at yet".to_owned()),
         }
         StoreHealth { problems }
     }
@@ -146,10 +149,12 @@ impl RedisStore {
         self.commit.problem().is_none()
     }
 
-    /// What was found of Redis's settings, once it was looked.
+    /// What was found of the settings of the Redis that writes go to, once it was looked at.
     #[must_use]
     pub fn durability(&self) -> Option<Arc<Durability>> {
-        self.durability.load_full()
+        let looked_at = self.looked_at.load_full()?;
+        let is_current = self.commit.generation() == Some(looked_at.generation);
+        is_current.then(|| Arc::clone(&looked_at.durability))
     }
 
     async fn write<T>(
@@ -167,41 +172,46 @@ impl RedisStore {
     }
 }
 
-/// Looks at the settings again and again; a Redis that cannot be asked keeps its latest findings.
+/// Looks at the settings again and again, and at once when the connection is another one.
 async fn check_durability(
     link: Arc<Link>,
-    found: Arc<ArcSwapOption<Durability>>,
+    found: Arc<ArcSwapOption<LookedAt>>,
     accepted: Vec<AcceptedLoss>,
 ) {
     let mut reported = Vec::new();
+    let mut looked_at = monotonic_now();
     loop {
-        let checked = match link.live("check durability") {
-            Ok(live) => durability::check(&mut live.connection.clone(), &accepted).await.ok(),
-            Err(_) => None,
-        };
-        let pause = if checked.is_some() { DURABILITY_EVERY } else { DURABILITY_RETRY };
-        if let Some(durability) = checked {
-            durability.findings.iter().for_each(|finding| {
-                metrics::redis_durable(finding.setting, finding.is_kept);
-            });
-            let problems: Vec<String> =
-                durability.problems().into_iter().map(str::to_owned).collect();
-            if problems != reported {
-                for problem in &problems {
-                    tracing::error!(
-                        problem,
-                        "Redis does not keep what was promised; nothing new is accepted"
-                    );
-                }
-                if problems.is_empty() {
-                    tracing::info!("Redis keeps what was promised again");
-                }
-                reported = problems;
-            }
-            found.store(Some(Arc::new(durability)));
+        let is_known = found.load().as_ref().is_some_and(|found| {
+            link.generation() == Some(found.generation) && looked_at.elapsed() < DURABILITY_EVERY
+        });
+        if !is_known
+            && let Ok(live) = link.live("check durability")
+            && let Ok(durability) = durability::check(&mut live.connection.clone(), &accepted).await
+        {
+            looked_at = monotonic_now();
+            report(&durability, &mut reported);
+            let durability = Arc::new(durability);
+            found.store(Some(Arc::new(LookedAt { generation: live.generation, durability })));
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(DURABILITY_RETRY).await;
     }
+}
+
+fn report(durability: &Durability, reported: &mut Vec<String>) {
+    for finding in &durability.findings {
+        metrics::redis_durable(finding.setting, finding.is_kept);
+    }
+    let problems: Vec<String> = durability.problems().into_iter().map(str::to_owned).collect();
+    if problems == *reported {
+        return;
+    }
+    for problem in &problems {
+        tracing::error!(problem, "Redis does not keep what was promised; nothing new is accepted");
+    }
+    if problems.is_empty() {
+        tracing::info!("Redis keeps what was promised again");
+    }
+    *reported = problems;
 }
 
 impl Store for RedisStore {
@@ -213,17 +223,18 @@ impl Store for RedisStore {
         reads::contents(&self.read, &self.keys, id).await
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+    async fn commit(&self, mut commit: Commit) -> Result<Outcome, StoreError> {
+        // It may have to wait behind the WAIT of the batch before.
+        commit.age_max += self.replication.wait();
         self.write("commit", |reply| Write::Commit(Box::new(commit), reply)).await
     }
 
-    async fn fence(&self) -> Result<(), StoreError> {
-        // Redis answers a read only after it has fsynced what the read could see; only replicas may
-        // lag behind that.
-        if self.replicas_needed == 0 {
-            return Ok(());
-        }
-        self.write("fence", Write::Fence).await
+    async fn load_due(&self, ids: &[CaseId]) -> Result<Loaded, StoreError> {
+        reads::load(&self.tick, &self.keys, &self.clock, ids).await
+    }
+
+    async fn fence(&self, id: CaseId, version: u64) -> Result<bool, StoreError> {
+        self.write("fence", |reply| Write::Fence { id, version, reply }).await
     }
 
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {
@@ -311,7 +322,7 @@ impl Store for RedisStore {
     }
 
     fn not_durable(&self) -> Option<String> {
-        match self.durability.load().as_ref() {
+        match self.durability() {
             Some(durability) => durability.problems().first().map(|problem| (*problem).to_owned()),
             None => Some("Redis's settings have not been looked at yet".to_owned()),
         }

@@ -66,6 +66,8 @@ pub struct Pass {
     pub woken: usize,
     /// How many due cases could not be; they stay due and are tried again.
     pub failed: usize,
+    /// How many wakes went wrong and were tried again within the pass.
+    pub retried: usize,
     /// The store's time at the end.
     pub now: Timestamp,
     /// When the next wake comes.
@@ -114,30 +116,32 @@ impl<S: Store> Timer<S> {
     /// # Errors
     /// The store cannot be read.
     pub async fn pass(&self) -> Result<Pass, Error> {
-        let (mut woken, mut failed) = (0, 0);
-        let mut idle = HashSet::new();
+        let (mut woken, mut failed, mut retried) = (0, 0, 0);
+        let mut seen = HashSet::new();
         loop {
             Beats::beat(&self.beats.tried_at);
-            // What failed keeps its place in front, so stepping over so many hides nothing.
+            // What stays due keeps its place in front, so stepping over so many hides nothing.
             let due = self.desk.due(failed, BATCH).await?;
             if due.nameless > 0 {
                 tracing::error!(due.nameless, "entries of the wake index are no case ids");
             }
             failed += due.nameless;
             if due.ids.is_empty() && due.nameless == 0 {
-                return Ok(Pass { woken, failed, now: due.now, next_at: due.next_at });
+                return Ok(Pass { woken, failed, retried, now: due.now, next_at: due.next_at });
             }
             let count = due.ids.len();
             let served = self.desk.wake(due.ids).await?;
+            woken += count - served.failed.len() - served.idle.len();
             for (id, error) in &served.failed {
                 tracing::error!(case.id = %id, %error, "a due case could not be woken; trying again");
             }
-            woken += count - served.failed.len() - served.idle.len();
-            failed += served.failed.len();
-            // Once is a race; twice in one pass is an index entry that nobody will take away.
-            for id in served.idle {
-                if !idle.insert(id) {
-                    tracing::error!(case.id = %id, "the wake index is out of step with this case");
+            // A write of which nobody heard may have moved a case on, and another replica may have
+            // been faster. Only what comes a second time stays where it is, and is stepped over.
+            retried += served.failed.len();
+            let left = served.failed.into_iter().map(|(id, _)| id).chain(served.idle);
+            for id in left {
+                if !seen.insert(id) {
+                    tracing::error!(case.id = %id, "a case stays due although it was looked at");
                     failed += 1;
                 }
             }

@@ -194,7 +194,8 @@ async fn accepting_writes_the_case_and_every_index(backend: &impl Backend) {
     let changes: Vec<_> =
         all_changes(store).await.into_iter().map(|entry| entry.change.unwrap()).collect();
     assert_eq!(changes, [next.change()]);
-    store.fence().await.unwrap();
+    assert!(store.fence(id, 1).await.unwrap());
+    assert!(!store.fence(id, 2).await.unwrap(), "nobody has written that yet");
 }
 
 async fn a_conflict_writes_nothing(backend: &impl Backend) {

@@ -69,11 +69,12 @@ async fn written_means_that_a_replica_has_it() {
     let alone = accepted(&new(0), at, &Policy::built_in());
     let outcome = store.commit(commit(&alone, at)).await;
     assert!(is_not_replicated(&outcome), "{outcome:?}");
-    assert!(is_not_replicated(&store.fence().await));
-    assert_eq!(load(store.as_ref(), alone.case.id).await, Some(alone.case));
+    let id = alone.case.id;
+    assert!(is_not_replicated(&store.fence(id, 1).await));
+    assert_eq!(load(store.as_ref(), id).await, Some(alone.case));
 
     let replica = replica_of(&primary).await;
-    store.fence().await.unwrap();
+    assert!(store.fence(id, 1).await.unwrap());
     for number in 1..=20 {
         let at = now(store.as_ref()).await;
         let next = accepted(&new(number), at, &Policy::built_in());
@@ -113,7 +114,7 @@ async fn nothing_is_promised_while_the_replica_is_silent() {
     assert!((REPLICAS_TIMEOUT..REPLICAS_TIMEOUT * 2).contains(&took), "answered after {took:?}");
     let id = request(2).case_id();
     assert_eq!(version(&primary, id), "1", "it is written all the same");
-    assert!(is_not_replicated(&store.fence().await));
+    assert!(is_not_replicated(&store.fence(id, 1).await));
     // What is not replicated is not promised to whoever asks again, either.
     for number in [1, 2] {
         let again = submit(&desk, number).await;
@@ -125,7 +126,7 @@ async fn nothing_is_promised_while_the_replica_is_silent() {
     let done = eventually_some("the retry is answered", PATIENCE, again).await;
     assert!(done.is_replayed && done.case.id == id && done.case.version == 1, "{done:?}");
     assert_eq!(version(&replica, id), "1");
-    store.fence().await.unwrap();
+    assert!(store.fence(id, 1).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
