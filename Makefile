@@ -5,7 +5,7 @@ TOOLS := $(CURDIR)/.tools
 POLICY ?=
 RUN_FLAGS := $(if $(POLICY),--policy $(POLICY))
 
-.PHONY: run test check tools redis bench clean-tools
+.PHONY: run test check deny tools redis bench clean-tools
 
 run: redis
 	$(CARGO) build --release --locked
@@ -20,12 +20,18 @@ run: redis
 	@echo
 	exec target/release/urgence serve $(RUN_FLAGS)
 
-test: redis tools
+test: redis tools check
+	$(CARGO) test --locked
+
+# What a machine can say of the text itself.
+check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
-	$(CARGO) deny --version >/dev/null 2>&1 && $(CARGO) deny check bans licenses sources || \
-		echo "cargo-deny is not installed; the licences of dependencies are not checked in this run"
-	$(CARGO) test --locked
+
+# Licences, sources and bans of the dependencies. Builds cargo-deny, which takes some minutes.
+deny:
+	@deploy/install.sh cargo-deny
+	PATH="$(TOOLS)/bin:$$PATH" $(CARGO) deny check bans licenses sources
 
 bench: redis
 	$(CARGO) bench --locked --bench bench

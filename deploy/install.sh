@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 tools="$PWD/.tools"
 grpcurl_version=v1.9.3
 buf_version=1.75.0
+cargo_deny_version=0.20.2
 
 fail() {
   printf 'error: %s\n' "$1" >&2
@@ -45,6 +46,12 @@ install_grpcurl() {
   GOBIN="$tools/bin" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
 }
 
+install_cargo_deny() {
+  if [ -x "$tools/bin/cargo-deny" ]; then return; fi
+  echo "building cargo-deny $cargo_deny_version"
+  cargo install --quiet --locked --root "$tools" --version "$cargo_deny_version" cargo-deny
+}
+
 install_buf() {
   if [ -x "$tools/node_modules/.bin/buf" ]; then return; fi
   has npm || fail "buf comes as an npm package, and npm is missing. Install Node.js, then try again."
@@ -58,6 +65,7 @@ for program in "$@"; do
     promtool) from_system promtool prometheus prometheus ;;
     grpcurl) install_grpcurl ;;
     buf) install_buf ;;
+    cargo-deny) install_cargo_deny ;;
     *) fail "this script cannot install $program" ;;
   esac
 done

@@ -155,7 +155,10 @@ impl<S: Store> ClaimLine<S> {
     /// whose connection is probably dead.
     fn join(&mut self, waiter: Waiter) {
         match self.waiting.iter_mut().find(|waiting| waiting.act == waiter.act) {
-            Some(before) => *before = waiter,
+            Some(waiting) => {
+                let before = std::mem::replace(waiting, waiter);
+                _ = before.reply.send(Err(Error::Superseded));
+            }
             None => self.waiting.push_back(waiter),
         }
     }

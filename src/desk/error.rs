@@ -24,6 +24,9 @@ pub enum Error {
     /// The events after a resume token are no longer kept.
     #[error("changes after this resume_token are no longer kept; watch again without it")]
     TooOld,
+    /// The same act was asked for again, and that call goes on in this one's place.
+    #[error("this request_id was sent again; the later call goes on in this one's place")]
+    Superseded,
     /// The process is stopping.
     #[error("this server is stopping")]
     Stopping,

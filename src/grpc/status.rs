@@ -106,7 +106,7 @@ pub(super) fn error(error: Error) -> Status {
     let (code, reason) = classify(&error);
     match &error {
         Error::Refused(refusal) => status(code, reason, refusal.to_string()),
-        Error::TooOld | Error::Stopping => status(code, reason, error.to_string()),
+        Error::TooOld | Error::Superseded | Error::Stopping => status(code, reason, error.to_string()),
         Error::Store(_) | Error::NotDurable { .. } | Error::Contended => {
             tracing::error!(reason, %error, "a call failed");
             let message = match code {
@@ -143,6 +143,7 @@ fn classify(error: &Error) -> (Code, &'static str) {
         Error::NotDurable { .. } => (Code::Unavailable, "NOT_DURABLE"),
         Error::Contended => (Code::Unavailable, "CONTENDED"),
         Error::TooOld => (Code::OutOfRange, "RESUME_TOKEN_TOO_OLD"),
+        Error::Superseded => (Code::Unavailable, "SUPERSEDED"),
         Error::Stopping => (Code::Unavailable, "STOPPING"),
     }
 }

@@ -1,6 +1,7 @@
 //! The store, on Redis and in memory: one contract, kept under faults.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod claims;
 mod contract;
 mod equality;
 mod faults;
