@@ -106,7 +106,9 @@ pub(super) fn error(error: Error) -> Status {
     let (code, reason) = classify(&error);
     match &error {
         Error::Refused(refusal) => status(code, reason, refusal.to_string()),
-        Error::TooOld | Error::Superseded | Error::Stopping => status(code, reason, error.to_string()),
+        Error::TooOld | Error::Superseded | Error::Stopping => {
+            status(code, reason, error.to_string())
+        }
         Error::Store(_) | Error::NotDurable { .. } | Error::Contended => {
             tracing::error!(reason, %error, "a call failed");
             let message = match code {
