@@ -12,7 +12,7 @@ use crate::support::make;
 use crate::support::wait::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 struct Room {
     store: Arc<MemoryStore>,
