@@ -23,6 +23,8 @@ pub(super) const LINE_MAX: usize = 1_024;
 const HANDED_OUT_MAX: usize = 30;
 /// How often the line looks when nobody tells it of a new case.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// After how long a case that could not be read is looked at, and reported, again.
+const UNREADABLE_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// How long the line pauses when all its callers have lost their races.
 const LOST_PAUSE: Duration = Duration::from_millis(10);
 /// How long it is remembered which case an act got: far longer than any client keeps repeating.
@@ -107,8 +109,9 @@ pub struct ClaimLine<S> {
     arriving: mpsc::Receiver<Waiter>,
     waiting: VecDeque<Waiter>,
     /// Heads of the queue that cannot be read. They are stepped over so that they stop nobody, and
-    /// looked at anew with every idle look.
+    /// looked at anew after a while.
     unreadable: HashSet<CaseId>,
+    unreadable_since: Instant,
     /// Claims that did not reach their callers.
     undelivered: mpsc::UnboundedReceiver<Done>,
     not_delivered: mpsc::UnboundedSender<Done>,
@@ -117,8 +120,15 @@ pub struct ClaimLine<S> {
 impl<S: Store> ClaimLine<S> {
     pub(super) fn new(desk: Arc<Desk<S>>, arriving: mpsc::Receiver<Waiter>) -> Self {
         let (not_delivered, undelivered) = mpsc::unbounded_channel();
-        let (waiting, unreadable) = (VecDeque::new(), HashSet::new());
-        Self { desk, arriving, waiting, unreadable, undelivered, not_delivered }
+        Self {
+            desk,
+            arriving,
+            waiting: VecDeque::new(),
+            unreadable: HashSet::new(),
+            unreadable_since: monotonic_now(),
+            undelivered,
+            not_delivered,
+        }
     }
 
     /// Hands cases out until nobody can ask any more.
@@ -261,7 +271,10 @@ impl<S: Store> ClaimLine<S> {
 
     /// Waits for a case, a caller, or the end of somebody's patience.
     async fn idle(&mut self) {
-        self.unreadable.clear();
+        if self.unreadable_since.elapsed() > UNREADABLE_AGAIN_AFTER {
+            self.unreadable.clear();
+            self.unreadable_since = monotonic_now();
+        }
         let Some(deadline) = self.waiting.iter().map(|waiter| waiter.deadline).min() else {
             return;
         };

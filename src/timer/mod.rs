@@ -4,14 +4,14 @@
 //! counts. It uses no blocking command and no cursor, reads the head of the index anew each time,
 //! and looks at least once a second whatever anybody has told it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use crate::clock::monotonic_now;
-use crate::core::Timestamp;
+use crate::core::{CaseId, Timestamp};
 use crate::desk::{Desk, Error, Store};
 use crate::telemetry::metrics;
 
@@ -22,11 +22,16 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// How many cases are woken at once. There is no limit to how many such batches follow each other.
 const BATCH: usize = 256;
 
+/// Why a case stays due that was looked at without an error.
+const NOTHING_TO_DO: &str = "the wake index is out of step with it";
+
 /// The wake loop of a desk.
 pub struct Timer<S> {
     desk: Arc<Desk<S>>,
     beats: Arc<Beats>,
     is_failing: bool,
+    /// The cases whose failure is in the log; each is told once, until it is served.
+    reported: Mutex<HashSet<CaseId>>,
 }
 
 /// When the timer last moved.
@@ -77,7 +82,7 @@ pub struct Pass {
 impl<S: Store> Timer<S> {
     /// A timer for `desk`.
     pub fn new(desk: Arc<Desk<S>>) -> Self {
-        Self { desk, beats: Arc::new(Beats::new()), is_failing: false }
+        Self { desk, beats: Arc::new(Beats::new()), is_failing: false, reported: Mutex::default() }
     }
 
     /// When the timer last moved; kept up to date.
@@ -118,6 +123,7 @@ impl<S: Store> Timer<S> {
     pub async fn pass(&self) -> Result<Pass, Error> {
         let (mut woken, mut failed, mut retried) = (0, 0, 0);
         let mut seen = HashSet::new();
+        let mut left = HashMap::new();
         loop {
             Beats::beat(&self.beats.tried_at);
             // What stays due keeps its place in front, so stepping over so many hides nothing.
@@ -127,24 +133,34 @@ impl<S: Store> Timer<S> {
             }
             failed += due.nameless;
             if due.ids.is_empty() && due.nameless == 0 {
+                self.report(left);
                 return Ok(Pass { woken, failed, retried, now: due.now, next_at: due.next_at });
             }
             let count = due.ids.len();
             let served = self.desk.wake(due.ids).await?;
             woken += count - served.failed.len() - served.idle.len();
-            for (id, error) in &served.failed {
-                tracing::error!(case.id = %id, %error, "a due case could not be woken; trying again");
-            }
             // A write of which nobody heard may have moved a case on, and another replica may have
             // been faster. Only what comes a second time stays where it is, and is stepped over.
             retried += served.failed.len();
-            let left = served.failed.into_iter().map(|(id, _)| id).chain(served.idle);
-            for id in left {
+            let failures = served.failed.into_iter().map(|(id, error)| (id, error.to_string()));
+            let idle = served.idle.into_iter().map(|id| (id, NOTHING_TO_DO.to_owned()));
+            for (id, problem) in failures.chain(idle) {
                 if !seen.insert(id) {
-                    tracing::error!(case.id = %id, "a case stays due although it was looked at");
+                    left.insert(id, problem);
                     failed += 1;
                 }
             }
         }
+    }
+
+    /// Tells of each case that stays due, once.
+    fn report(&self, left: HashMap<CaseId, String>) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, problem) in &left {
+            if !reported.contains(id) {
+                tracing::error!(case.id = %id, problem, "a due case cannot be woken; it is tried again");
+            }
+        }
+        *reported = left.into_keys().collect();
     }
 }
