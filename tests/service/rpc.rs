@@ -560,9 +560,9 @@ async fn a_deadline_is_honoured_and_a_hasty_call_changes_nothing() {
 async fn a_write_outlives_the_call_that_asked_for_it() {
     let redis = TestRedis::start();
     let service = Service::on(&redis, &[]);
-    let mut portal = service.portal().await;
-    portal.submit(urgent("warm")).await.unwrap();
-    // Redis holds writes back for a while, so that the call can be cut off in the middle of one.
+    let portal = service.portal().await;
+    // Redis holds writes back for a while, so that the call can be cut off in the middle. It is the
+    // first one, so there is more to do afterwards: its policy is not kept yet.
     redis.command(&["CLIENT", "PAUSE", "700", "WRITE"]);
     let mut hanging = portal.clone();
     let call = tokio::spawn(async move { hanging.submit(urgent("r-1")).await });
@@ -573,7 +573,7 @@ async fn a_write_outlives_the_call_that_asked_for_it() {
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     eventually("the case is there", Duration::from_secs(10), async || {
-        redis.command(&["ZCARD", "{urgence:main}:cases"]) == "2"
+        redis.command(&["ZCARD", "{urgence:main}:cases"]) == "1"
     })
     .await;
 }

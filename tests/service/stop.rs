@@ -32,7 +32,7 @@ fn reason(status: &tonic::Status) -> String {
 async fn a_stop_ends_watches_and_waits_and_then_the_private_redis() {
     let directory = Directory::new();
     let data = format!("{}/data", directory.path());
-    let service = Service::start(&["--data-dir", &data]);
+    let service = Service::start(&["--data-dir", &data, "--stop-timeout", "10m"]);
     let (mut portal, mut desk) = (service.portal().await, service.desk().await);
     portal.submit(urgent("r-1")).await.unwrap();
     desk.claim_next(claim_next("c-1", 0)).await.unwrap();
@@ -58,7 +58,8 @@ async fn a_stop_ends_watches_and_waits_and_then_the_private_redis() {
     service.terminate();
     assert_eq!(healthy.message().await.unwrap().unwrap().status, 2, "health says no first");
     let ended = loop {
-        match watch.message().await {
+        let told = tokio::time::timeout(PATIENCE, watch.message()).await;
+        match told.expect("we end the watch") {
             Ok(Some(_)) => {}
             other => break other,
         }
@@ -67,7 +68,8 @@ async fn a_stop_ends_watches_and_waits_and_then_the_private_redis() {
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STOPPING"));
     let status = waiter.await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert!(service.ended().await.success());
+    let ended = tokio::time::timeout(PATIENCE, service.ended()).await;
+    assert!(ended.expect("nothing had to be dropped at the stop timeout").success());
     assert!(redis_in(&directory).is_empty(), "the private Redis is stopped");
 }
 
