@@ -180,6 +180,15 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        // A private Redis that a failed test has left behind must not outlive it.
+        let inside = |pid: &u32| {
+            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|path| path.starts_with(&self.0))
+        };
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        for pid in pids.filter(inside) {
+            _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
         _ = fs::remove_dir_all(&self.0);
     }
 }
