@@ -123,9 +123,11 @@ impl<S: Store> Watch<S> {
     async fn take_snapshot(&mut self) -> Result<(), Error> {
         let cases = match &self.scope {
             WatchScope::Case(id) => vec![self.desk.get(*id).await?],
+            // Of the unanswered, of which there are few, and not of all that the authority ever sent.
             WatchScope::Authority(authority) => {
-                let index = Index::Authority(authority.clone());
-                self.all(&index).await?.into_iter().filter(Case::is_unanswered).collect()
+                let mut cases = self.all(&Index::Unanswered).await?;
+                cases.retain(|case| case.authority == *authority);
+                cases
             }
             WatchScope::Desk => self.all(&Index::Unanswered).await?,
         };

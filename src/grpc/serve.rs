@@ -50,8 +50,8 @@ impl<S: crate::desk::Store> Edge<S> {
         let detached = |edge, caller, message| {
             let work = work.spawn(answer(edge, caller, message));
             async {
-                let fault = |_| Err(Status::internal("a fault of ours; it has been logged"));
-                work.await.unwrap_or_else(fault)
+                // It panicked, which has been logged where it happened.
+                work.await.unwrap_or_else(|_| Err(status::fault()))
             }
         };
         self.serve_waiting(method, role, request, detached).await

@@ -92,6 +92,13 @@ pub(super) fn deadline_exceeded() -> Status {
     status(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
 }
 
+/// A fault of this program.
+pub(super) fn fault() -> Status {
+    let message = "a fault of ours, and the outcome is unknown; it has been logged. Send the same \
+                   message again with the same request_id";
+    status(Code::Internal, "FAULT", message)
+}
+
 /// Stored content that this version cannot read.
 pub(super) fn unreadable_content(id: CaseId) -> Status {
     let (code, reason) = (Code::Internal, "STORED_CASE_UNREADABLE");

@@ -4,7 +4,7 @@
 //! is the same group commit that Redis itself does.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -141,14 +141,16 @@ impl Committer {
             .into_iter()
             .map(|answer| match answer {
                 Ok((value, acknowledged)) => {
-                    self.observe(&value, asked);
+                    let answer = CommitScript::read(value.clone());
+                    if let Some(answer) = &answer {
+                        super::reads::observe(&self.clock, answer.now, asked);
+                    }
                     // Only what was written needs replicas. Any other outcome of a commit is decided
                     // anew or fenced by its caller; the answer to a fence is no outcome at all.
-                    let outcome = CommitScript::read(value.clone()).map(|answer| answer.outcome);
-                    if outcome.is_some_and(|outcome| outcome != Outcome::Written) {
-                        return Ok(value);
+                    if answer.is_none_or(|answer| answer.outcome == Outcome::Written) {
+                        self.check_replicas(OPERATION, acknowledged)?;
                     }
-                    self.check_replicas(OPERATION, acknowledged).map(|()| value)
+                    Ok(value)
                 }
                 Err(error) => Err(self.link.failed(OPERATION, &live, &error)),
             })
@@ -190,12 +192,6 @@ impl Committer {
             return Ok(());
         }
         Err(StoreError::NotReplicated { operation, acknowledged, needed })
-    }
-
-    fn observe(&self, value: &Value, asked: Instant) {
-        if let Some(answer) = CommitScript::read(value.clone()) {
-            super::reads::observe(&self.clock, answer.now, asked);
-        }
     }
 
     fn read(value: Value) -> Result<Outcome, StoreError> {

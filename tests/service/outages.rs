@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tonic::Code;
+use tonic_types::StatusExt as _;
 use urgence::core::Event;
 use urgence::grpc::wire;
 
@@ -152,7 +153,8 @@ async fn a_full_redis_refuses_accepts_and_nothing_else() {
     redis.command(&["CONFIG", "SET", "maxmemory", "1mb"]);
     let refused = portal.submit(urgent("r-3")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
-    assert!(format!("{:?}", refused.details()).len() > 2);
+    let info = refused.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "STORE_FULL", "nothing was stored, and that is said");
     // Rungs fire, claims and answers are taken.
     recorded_until(&redis, 5 * SECOND).await;
     let claimed = desk.claim_next(claim_next("c", 0)).await.unwrap().into_inner().case.unwrap();

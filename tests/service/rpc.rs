@@ -515,6 +515,14 @@ async fn a_portal_watches_its_cases_and_not_how_the_desk_works() {
     }
     assert!(matches!(told[0], Event::Accepted(_)));
     assert!(matches!(&told[1], Event::Responded(said) if said.responder.is_empty()));
+    // A new watch begins with what is unanswered and its own.
+    let open = name_of(portal.submit(urgent("r-2")).await.unwrap().into_inner().case.as_ref());
+    let scope = Scope::Authority("fr-pnij".to_owned());
+    let mut watched = portal.watch(watch(scope)).await.unwrap().into_inner();
+    let first = watched.message().await.unwrap().unwrap();
+    assert!(matches!(first.message, Some(Message::Snapshot(case)) if case.name == open));
+    let end = watched.message().await.unwrap().unwrap();
+    assert!(matches!(end.message, Some(Message::SnapshotEnd(end)) if end.cases == 1));
     let nothing = wire::IntakeServiceWatchRequest::default();
     assert_error(portal.watch(nothing).await, Code::InvalidArgument, "INVALID_FIELDS");
 }
