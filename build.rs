@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 
 /// Messages that hold what was said. They get a `Debug` by hand that prints none of it.
-const CONTENT: [&str; 12] = [
+const CONTENT: [&str; 37] = [
     ".urgence.v1.EmergencyRequest",
     ".urgence.v1.Requester",
     ".urgence.v1.Emergency",
@@ -20,6 +20,31 @@ const CONTENT: [&str; 12] = [
     ".urgence.v1.NeedInformationAnswer",
     ".urgence.v1.ResponseContent",
     ".urgence.v1.Contact",
+    ".urgence.v1.CaseEntry",
+    ".urgence.v1.CaseEntry.said",
+    ".urgence.v1.UpdateEntry",
+    ".urgence.v1.QuestionsEntry",
+    ".urgence.v1.InformationEntry",
+    ".urgence.v1.OutcomeEntry",
+    ".urgence.v1.ManifestItem",
+    ".urgence.v1.WithdrawalEntry",
+    ".urgence.v1.PreservationEntry",
+    ".urgence.v1.DeliveryEntry",
+    ".urgence.v1.HandOverEntry",
+    ".urgence.v1.ReclassificationEntry",
+    ".urgence.v1.VerificationEntry",
+    ".urgence.v1.ConflictEntry",
+    ".urgence.v1.ConflictOfLaw",
+    ".urgence.v1.LinkEntry",
+    ".urgence.v1.ProposalEntry",
+    ".urgence.v1.ClockEntry",
+    ".urgence.v1.LegalHoldEntry",
+    ".urgence.v1.HandOverRequest",
+    ".urgence.v1.SendUpdateRequest",
+    ".urgence.v1.AskForInformationRequest",
+    ".urgence.v1.ProvideInformationRequest",
+    ".urgence.v1.OpenIncidentRequest",
+    ".urgence.v1.ProposeOutcomeRequest",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

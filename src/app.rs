@@ -6,20 +6,23 @@ use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::config::DeskConfiguration;
 use crate::config::Settings;
-use crate::core::Policy;
-use crate::desk::{Desk, Upkeep};
-use crate::grpc::{GrpcServer, HealthReporter, ServerError, set_serving, set_stopped};
+use crate::core::DeskName;
+use crate::desk::{Desk, DeskSettings, Duplicates, Sorter, Upkeep};
+use crate::fingerprint::FingerprintKey;
+use crate::grpc::{Desks, GrpcServer, HealthReporter, ServerError, set_serving, set_stopped};
 use crate::http::{self, Insight};
 use crate::pager::{LogSink, Pager};
 use crate::redis_server::{ManagedRedis, RedisServerError};
 use crate::store::{RedisOptions, RedisStore, Store as _, StoreError};
-use crate::telemetry::metrics::Moment;
+use crate::telemetry::metrics::{self as recorded, DeskMoment, Moment};
 use crate::timer::{Beats, Timer};
 
 /// How often the recorder's histograms are drained; without it, unscraped ones grow for ever.
@@ -68,9 +71,9 @@ pub struct App {
     grpc_listener: TcpListener,
     http_listener: std::net::TcpListener,
     metrics: PrometheusHandle,
-    policy: Policy,
+    desks: Vec<(DeskConfiguration, Arc<RedisStore>)>,
+    fingerprints: FingerprintKey,
     redis: Option<ManagedRedis>,
-    store: Arc<RedisStore>,
     parts: JoinSet<&'static str>,
 }
 
@@ -81,7 +84,8 @@ impl App {
     /// A port is taken, Redis cannot be started, or it does not keep what would be promised.
     pub async fn build(
         settings: Settings,
-        policy: Policy,
+        configured: Vec<DeskConfiguration>,
+        fingerprints: FingerprintKey,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
         // Ports first: a taken one fails here, before anything is touched.
@@ -95,22 +99,34 @@ impl App {
         } else {
             None
         };
-        let (store, background) = RedisStore::new(&RedisOptions {
-            urls: redis
-                .as_ref()
-                .map_or_else(|| settings.redis_url.clone(), |redis| vec![redis.url()]),
-            desk: settings.desk.clone(),
-            replicas_needed: settings.replicas_needed,
-            replicas_timeout: settings.replicas_timeout,
-            accepted_losses: settings.accept_loss.clone(),
-        })?;
-        let store = Arc::new(store);
+        let urls =
+            redis.as_ref().map_or_else(|| settings.redis_url.clone(), |redis| vec![redis.url()]);
         let mut parts = JoinSet::new();
-        for (name, work) in background {
-            spawn(&mut parts, name, work);
+        let mut desks = Vec::with_capacity(configured.len());
+        for desk in configured {
+            recorded::desk_known(&desk.name);
+            let (store, background) = RedisStore::new(&RedisOptions {
+                urls: urls.clone(),
+                desk: desk.name.clone(),
+                replicas_needed: settings.replicas_needed,
+                replicas_timeout: settings.replicas_timeout,
+                accepted_losses: settings.accept_loss.clone(),
+            })?;
+            for (name, work) in background {
+                spawn(&mut parts, name, work);
+            }
+            desks.push((desk, Arc::new(store)));
         }
-        let app =
-            Self { settings, grpc_listener, http_listener, metrics, policy, redis, store, parts };
+        let app = Self {
+            settings,
+            grpc_listener,
+            http_listener,
+            metrics,
+            desks,
+            fingerprints,
+            redis,
+            parts,
+        };
         app.check_durability().await?;
         Ok(app)
     }
@@ -128,7 +144,9 @@ impl App {
     async fn check_durability(&self) -> Result<(), AppError> {
         let deadline = clock::monotonic_now() + FIRST_CHECK_TIMEOUT;
         while clock::monotonic_now() < deadline {
-            if let Some(durability) = self.store.durability() {
+            // All desks share one Redis.
+            let first = self.desks.first().map(|(_, store)| store);
+            if let Some(durability) = first.and_then(|store| store.durability()) {
                 let problems = durability.problems();
                 if problems.is_empty() {
                     return Ok(());
@@ -165,33 +183,30 @@ impl App {
             grpc_listener,
             http_listener,
             metrics,
-            policy,
+            desks: configured,
+            fingerprints,
             redis,
-            store,
             mut parts,
         } = self;
         let grpc_stop = CancellationToken::new();
-        let (desk, line, tail) = Desk::new(settings.desk, Arc::clone(&store), policy);
-        let timer = Timer::new(Arc::clone(&desk));
-        let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for);
-        let known = Arc::new(Known {
-            store: Arc::clone(&store),
-            beats: timer.beats(),
-            figures_read_at: upkeep.figures_read_at(),
-            stop: grpc_stop.clone(),
-        });
-        let pager = Pager::new(store, LogSink);
-        let server = GrpcServer::new(desk);
+        let mut known = Known { desks: Vec::new(), stop: grpc_stop.clone() };
+        let mut desks = Vec::with_capacity(configured.len());
+        for (configuration, store) in configured {
+            let DeskConfiguration { name, policy, live, registry } = configuration;
+            let fingerprints = fingerprints.clone();
+            let told = DeskSettings { name, policy, live, registry, fingerprints };
+            let (desk, known_desk) = start_desk(&mut parts, told, store, settings.events_kept_for);
+            known.desks.push(known_desk);
+            desks.push(desk);
+        }
+        let known = Arc::new(known);
+        let server = GrpcServer::new(Desks::new(desks.clone()));
         let health = server.health();
         // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();
         let http_ended =
             http::serve(http_listener, metrics.clone(), known.clone(), http_stop.clone());
-        spawn(&mut parts, "claim line", line.run());
-        spawn(&mut parts, "reader of changes", tail.run());
-        spawn(&mut parts, "timer", timer.run());
-        spawn(&mut parts, "pager", pager.run());
-        spawn(&mut parts, "upkeep", upkeep.run());
+        spawn(&mut parts, "reader of changed files", reload_on_signal(settings, desks));
         spawn(&mut parts, "metrics upkeep", keep_metrics(metrics));
         spawn(&mut parts, "HTTP server", async move { _ = http_ended.await });
 
@@ -200,6 +215,63 @@ impl App {
         let redis_stop = CancellationToken::new();
         let redis = redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
         Running { parts, health, reporter, grpc, grpc_stop, redis, redis_stop, http_stop }
+    }
+}
+
+/// Starts everything that one desk needs.
+fn start_desk(
+    parts: &mut JoinSet<&'static str>,
+    told: DeskSettings,
+    store: Arc<RedisStore>,
+    events_kept_for: Duration,
+) -> (Arc<Desk<RedisStore>>, KnownDesk) {
+    let (desk, line, tail) = Desk::new(told, Arc::clone(&store));
+    let timer = Timer::new(Arc::clone(&desk));
+    let upkeep = Upkeep::new(Arc::clone(&desk), events_kept_for);
+    let known = KnownDesk {
+        name: desk.name().clone(),
+        store: Arc::clone(&store),
+        beats: timer.beats(),
+        figures_read_at: upkeep.figures_read_at(),
+    };
+    spawn(parts, "claim line", line.run());
+    spawn(parts, "reader of changes", tail.run());
+    spawn(parts, "timer", timer.run());
+    spawn(parts, "pager", Pager::new(store, LogSink).run());
+    spawn(parts, "finder of duplicates", Duplicates::new(Arc::clone(&desk)).run());
+    spawn(parts, "sorter of lanes", Sorter::new(Arc::clone(&desk)).run());
+    spawn(parts, "upkeep", upkeep.run());
+    (desk, known)
+}
+
+/// Reads the files again at every SIGHUP. What is wrong is told, and changes nothing.
+async fn reload_on_signal(settings: Settings, desks: Vec<Arc<Desk<RedisStore>>>) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        tracing::error!("SIGHUP cannot be listened for; files are read at the start only");
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        match settings.read_desks() {
+            Ok(configured) => reload(&desks, configured).await,
+            Err(error) => tracing::error!("nothing was reloaded: {error}"),
+        }
+    }
+}
+
+async fn reload(desks: &[Arc<Desk<RedisStore>>], configured: Vec<DeskConfiguration>) {
+    for desk in desks {
+        let found = configured.iter().find(|found| found.name == *desk.name());
+        let Some(found) = found.cloned() else {
+            tracing::error!(desk = %desk.name(), "this desk is no longer configured; it goes on as it is");
+            continue;
+        };
+        let policy = found.policy.id();
+        match desk.replace(found.policy, found.live, found.registry).await {
+            Ok(()) => tracing::info!(desk = %desk.name(), %policy, "reloaded"),
+            Err(error) => {
+                tracing::error!(desk = %desk.name(), %error, "this desk was not reloaded");
+            }
+        }
     }
 }
 
@@ -299,42 +371,69 @@ async fn report_health(health: HealthReporter, known: Arc<Known>) {
 
 /// What the process knows of itself.
 struct Known {
+    desks: Vec<KnownDesk>,
+    stop: CancellationToken,
+}
+
+/// What it knows of one desk.
+struct KnownDesk {
+    name: DeskName,
     store: Arc<RedisStore>,
     beats: Arc<Beats>,
     figures_read_at: Arc<Mutex<Instant>>,
-    stop: CancellationToken,
 }
 
 impl Insight for Known {
     fn moment(&self) -> Moment {
-        let figures_read_at = *self.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let moment = |known: &KnownDesk| {
+            let read_at = *known.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner);
+            DeskMoment {
+                desk: known.name.clone(),
+                tick_age: known.beats.since_success(),
+                figures_age: read_at.elapsed(),
+            }
+        };
+        let first = self.desks.first();
         Moment {
-            tick_age: self.beats.since_success(),
-            figures_age: figures_read_at.elapsed(),
-            redis_now: self.store.now_estimate(),
+            desks: self.desks.iter().map(moment).collect(),
+            redis_now: first.and_then(|known| known.store.now_estimate()),
             wall_now: clock::wall_now(),
-            is_redis_up: self.store.is_up(),
+            is_redis_up: self.desks.iter().all(|known| known.store.is_up()),
         }
     }
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = self.store.health().problems;
+        let mut problems = Vec::new();
         if self.stop.is_cancelled() {
             problems.push("process: it is stopping".to_owned());
         }
-        let tick_age = self.beats.since_success();
-        if tick_age > TICK_OVERDUE_AFTER {
-            problems.push(format!(
-                "timer: it last saw all that was due {} s ago; look for its errors in the log",
-                tick_age.as_secs()
-            ));
+        for known in &self.desks {
+            for problem in known.store.health().problems {
+                // All desks share one Redis, which need not be told of once for each.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            let tick_age = known.beats.since_success();
+            if tick_age > TICK_OVERDUE_AFTER {
+                problems.push(format!(
+                    "timer: that of the desk {} last saw all that was due {} s ago; look for its \
+                     errors in the log",
+                    known.name,
+                    tick_age.as_secs()
+                ));
+            }
         }
         problems
     }
 
     fn dead(&self) -> Option<String> {
-        let silent_for = self.beats.since_attempt();
-        (silent_for > STUCK_AFTER)
-            .then(|| format!("the timer has not moved for {} s", silent_for.as_secs()))
+        self.desks.iter().find_map(|known| {
+            let silent_for = known.beats.since_attempt();
+            (silent_for > STUCK_AFTER).then(|| {
+                let name = &known.name;
+                format!("the timer of the desk {name} has not moved for {} s", silent_for.as_secs())
+            })
+        })
     }
 }

@@ -1,6 +1,11 @@
-//! What the operator sets: flags, their environment variables, and the policy file.
+//! What the operator sets: flags, their environment variables, and the files they name.
 
+mod desks;
+mod document;
+mod durations;
 mod policy_file;
+pub mod policy_text;
+mod registry_file;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,12 +13,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::core::policy::Mistake;
-use crate::core::{DeskName, Policy};
+use crate::core::DeskName;
+use crate::fingerprint::FingerprintKey;
 use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
 
-pub use policy_file::parse_policy;
+pub use desks::{DeskConfiguration, FileMistakes, sinks};
+pub use document::Located;
+pub use policy_file::{PolicyFile, parse_policy};
+pub use registry_file::parse_registry;
 
 /// How to serve.
 #[derive(Args, Clone)]
@@ -44,9 +52,21 @@ pub struct Settings {
     /// The policy file; the built-in policy keeps the public promise of 20 and 30 minutes.
     #[arg(long, env = "URGENCE_POLICY")]
     pub policy: Option<PathBuf>,
+    /// The registry of authorities. Without one every authority may ask, and nothing can be
+    /// disclosed to any.
+    #[arg(long, env = "URGENCE_AUTHORITIES")]
+    pub authorities: Option<PathBuf>,
     /// The desk's name.
     #[arg(long, env = "URGENCE_DESK", default_value = "main", value_parser = desk_name)]
     pub desk: DeskName,
+    /// A file that names several desks, each with its policy and registry, instead of --desk,
+    /// --policy and --authorities.
+    #[arg(long, env = "URGENCE_DESKS", conflicts_with_all = ["policy", "authorities"])]
+    pub desks: Option<PathBuf>,
+    /// The key of the fingerprints by which requests about the same target are found: 32 bytes, the
+    /// same on all replicas. By default `fingerprint.key` in the data directory, made if missing.
+    #[arg(long, env = "URGENCE_FINGERPRINT_KEY")]
+    pub fingerprint_key: Option<PathBuf>,
     /// How long changes are kept for watches that come back.
     #[arg(long, env = "URGENCE_EVENTS_KEPT_FOR", default_value = "24h", value_parser = duration)]
     pub events_kept_for: Duration,
@@ -87,35 +107,29 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
-    /// The policy file cannot be read.
-    #[error("the policy file {path}: {source}")]
-    PolicyFile {
+    /// A file cannot be read or made.
+    #[error("the file {path}: {source}")]
+    File {
         /// Which file.
         path: String,
         /// Why not.
         source: std::io::Error,
     },
-    /// The policy file has mistakes.
-    #[error("the policy file {path} has mistakes:\n{}", list(mistakes))]
-    Policy {
-        /// Which file.
-        path: String,
-        /// All of them.
-        mistakes: Vec<Mistake>,
-    },
+    /// Files have mistakes; all of them.
+    #[error("the configuration has mistakes:\n{}", list(.0))]
+    Mistakes(Vec<FileMistakes>),
 }
 
-fn list(mistakes: &[Mistake]) -> String {
-    let line = |mistake: &Mistake| format!("  {}: {}", mistake.path, mistake.problem);
-    mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
+fn list(files: &[FileMistakes]) -> String {
+    files.iter().map(ToString::to_string).collect()
 }
 
 impl Settings {
-    /// Checks what flags alone cannot, and reads the policy.
+    /// Checks what flags alone cannot, and reads the files of all desks.
     ///
     /// # Errors
-    /// An address is not loopback, or the policy file is missing or wrong.
-    pub fn check(&self) -> Result<Policy, ConfigError> {
+    /// An address is not loopback, or a file is missing or wrong.
+    pub fn check(&self) -> Result<Vec<DeskConfiguration>, ConfigError> {
         for (setting, address) in
             [("--grpc-listen", self.grpc_listen), ("--http-listen", self.http_listen)]
         {
@@ -123,11 +137,41 @@ impl Settings {
                 return Err(ConfigError::NotLoopback { setting, address });
             }
         }
-        let Some(path) = &self.policy else { return Ok(Policy::built_in()) };
-        let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::PolicyFile { path: shown.clone(), source })?;
-        parse_policy(&text).map_err(|mistakes| ConfigError::Policy { path: shown, mistakes })
+        self.read_desks()
+    }
+
+    /// Reads the files of all desks, as at the start and whenever they have been changed.
+    ///
+    /// # Errors
+    /// A file is missing or wrong; every mistake in all of them.
+    pub fn read_desks(&self) -> Result<Vec<DeskConfiguration>, ConfigError> {
+        let files = match &self.desks {
+            Some(path) => desks::list(path)?,
+            None => vec![desks::DeskFiles {
+                name: self.desk.clone(),
+                policy: self.policy.clone(),
+                authorities: self.authorities.clone(),
+            }],
+        };
+        desks::load(files)
+    }
+
+    /// The key of the fingerprints, from its file; made at the first start.
+    ///
+    /// # Errors
+    /// The file cannot be read or made.
+    pub fn fingerprints(&self) -> Result<FingerprintKey, ConfigError> {
+        let path = match &self.fingerprint_key {
+            Some(path) => path.clone(),
+            None => self.data_dir.join("fingerprint.key"),
+        };
+        let wrong = |source| ConfigError::File { path: path.display().to_string(), source };
+        if self.fingerprint_key.is_none() {
+            let mut builder = std::fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(&self.data_dir).map_err(wrong)?;
+        }
+        FingerprintKey::load_or_create(&path).map_err(wrong)
     }
 }
 

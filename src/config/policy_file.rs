@@ -1,142 +1,217 @@
-//! The policy file: TOML with durations as people write them.
+//! The policy file: what is promised, which is frozen with every case, and the live part.
+//!
+//! A file that says nothing of a newer section has the built-in policy's; what it does say of a promise
+//! it says in full.
 
-use std::collections::BTreeMap;
+mod live;
+mod promise;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Deserialize;
+use super::document::{Entry, Notes, Source, Table};
+use super::{Located, durations};
+use crate::core::clock::ClockKind;
+use crate::core::nature::{Band, Nature};
+use crate::core::outcome::RetentionClass;
+use crate::core::policy::live::Live;
+use crate::core::policy::{CLOCKS, EXTENDABLE, Mistake, Rules};
+use crate::core::{ContactName, Policy, SinkName};
 
-use super::duration;
-use crate::core::ladder::{Ladder, Rung};
-use crate::core::policy::{Mistake, Promise, Rules};
-use crate::core::time::millis;
-use crate::core::{Band, Nature, Policy};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyFile {
-    lease: String,
-    bands: BTreeMap<String, u8>,
-    promises: PromisesFile,
+/// What a policy file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// What is promised: kept under its content address, and frozen with each case.
+    pub policy: Policy,
+    /// What holds for the whole desk, now; never kept.
+    pub live: Live,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromisesFile {
-    emergency: PromiseFile,
-    routine: PromiseFile,
+impl PolicyFile {
+    /// What holds where there is no file.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { policy: Policy::built_in(), live: Live::default() }
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromiseFile {
-    target: String,
-    limit: String,
-    ladder: Vec<RungFile>,
-    repeat_every: String,
-    repeat_pages: Vec<String>,
-}
+const SECTIONS: [&str; 11] = [
+    "lease",
+    "bands",
+    "promises",
+    "completion",
+    "clocks",
+    "retention",
+    "contacts",
+    "duplicates",
+    "incidents",
+    "routing",
+    "data",
+];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RungFile {
-    at: String,
-    pages: Vec<String>,
-    #[serde(default)]
-    quieted_by_claim: bool,
-}
-
-/// Reads a policy.
+/// Reads a policy file. `sinks` are those that this program has.
 ///
 /// # Errors
-/// Every mistake that can be told at once: one, if the text is no TOML of this form; otherwise all.
-pub fn parse_policy(text: &str) -> Result<Policy, Vec<Mistake>> {
-    let file: PolicyFile = toml::from_str(text).map_err(|error| {
-        let line = 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count());
-        vec![Mistake { path: format!("line {line}"), problem: error.message().to_owned() }]
-    })?;
-    let mut reader = Reader { mistakes: Vec::new() };
-    let rules = Rules {
-        bands: reader.bands(file.bands),
-        emergency: reader.promise("promises.emergency", file.promises.emergency),
-        routine: reader.promise("promises.routine", file.promises.routine),
-        lease: reader.duration("lease", &file.lease),
+/// Every mistake that can be told, in the order of the lines: what is no TOML, unknown keys, values of
+/// the wrong kind, and broken rules. A rule that rests on a value which could not be read is not judged.
+pub fn parse_policy(text: &str, sinks: &BTreeSet<SinkName>) -> Result<PolicyFile, Vec<Located>> {
+    let source = Source::new(text);
+    let document = source.document();
+    let mut reader = Reader {
+        notes: Notes::new(&source, &document),
+        sinks,
+        doubted: BTreeSet::new(),
+        paged: BTreeMap::new(),
     };
-    match Policy::new(rules) {
-        Ok(policy) if reader.mistakes.is_empty() => Ok(policy),
-        Ok(_) => Err(reader.mistakes),
-        Err(mistakes) => {
-            reader.mistakes.extend(mistakes);
-            Err(reader.mistakes)
-        }
+    let root = Table::root(&document);
+    root.only(&mut reader.notes, "section", &SECTIONS);
+    let rules = reader.rules(&root);
+    let live = reader.live(&root);
+    let broken = live.mistakes(&reader.paged);
+    let policy = Policy::new(rules).map_err(|mistakes| reader.judge(mistakes));
+    reader.judge(broken);
+    match policy {
+        Ok(policy) if reader.notes.is_empty() => Ok(PolicyFile { policy, live }),
+        Ok(_) | Err(()) => Err(reader.notes.finish()),
     }
 }
 
-/// Reads what it can and remembers every mistake.
-struct Reader {
-    mistakes: Vec<Mistake>,
+/// Reads what it can. What it cannot read it reports, and puts something valid in its place, so that
+/// the rules can still be judged on the rest.
+struct Reader<'s> {
+    notes: Notes<'s>,
+    sinks: &'s BTreeSet<SinkName>,
+    /// Paths of which a rule says nothing, since what it would judge was put in place here.
+    doubted: BTreeSet<String>,
+    /// Every contact that is paged, and by which promise.
+    paged: BTreeMap<ContactName, String>,
 }
 
-impl Reader {
-    fn mistake(&mut self, path: impl Into<String>, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { path: path.into(), problem: problem.into() });
-    }
-
-    fn duration(&mut self, path: &str, text: &str) -> Duration {
-        match duration(text) {
-            // Stored in whole milliseconds, so read in whole milliseconds.
-            Ok(duration) => Duration::from_millis(millis(duration)),
-            Err(problem) => {
-                self.mistake(path, problem);
-                Duration::ZERO
+impl Reader<'_> {
+    /// Reports broken rules where they are not in doubt, under the names that the file has.
+    fn judge(&mut self, mut mistakes: Vec<Mistake>) {
+        // A target put in the place of a limit breaks the same rule twice.
+        mistakes.dedup();
+        for mut mistake in mistakes {
+            mistake.path = mistake.path.replace(".repeat_contacts", ".repeat_pages");
+            if !self.doubted.contains(&mistake.path) {
+                self.notes.broken_rule(mistake);
             }
         }
     }
 
-    fn bands(&mut self, words: BTreeMap<String, u8>) -> BTreeMap<Nature, Band> {
+    fn doubt(&mut self, path: impl Into<String>) {
+        self.doubted.insert(path.into());
+    }
+
+    fn rules(&mut self, root: &Table<'_>) -> Rules {
+        let built_in = Policy::built_in();
+        let usual = built_in.rules();
+        root.require(&mut self.notes, "promises");
+        let promises = self.section(root, "promises", &["emergency", "routine"]);
+        let completion = self.section(root, "completion", &["emergency", "routine"]);
+        let (clocks, extensions) = self.clocks(root, usual);
+        Rules {
+            bands: self.bands(root, usual),
+            emergency: self.promised(promises.as_ref(), "emergency", &usual.emergency),
+            routine: self.promised(promises.as_ref(), "routine", &usual.routine),
+            emergency_completion: self.promise_or(
+                completion.as_ref(),
+                "completion.emergency",
+                "emergency",
+                &usual.emergency_completion,
+            ),
+            routine_completion: self.promise_or(
+                completion.as_ref(),
+                "completion.routine",
+                "routine",
+                &usual.routine_completion,
+            ),
+            clocks,
+            extensions,
+            retention: self.retention(root, usual),
+            lease: self.lease(root, usual),
+        }
+    }
+
+    /// The table `key`, if it is there, and with these keys only.
+    fn section<'d>(&mut self, table: &Table<'d>, key: &str, known: &[&str]) -> Option<Table<'d>> {
+        let section = table.table(&mut self.notes, key)?;
+        section.only(&mut self.notes, "key", known);
+        Some(section)
+    }
+
+    fn lease(&mut self, root: &Table<'_>, usual: &Rules) -> Duration {
+        let lease = root.require(&mut self.notes, "lease");
+        lease.and_then(|entry| self.duration(&entry)).unwrap_or(usual.lease)
+    }
+
+    fn bands(&mut self, root: &Table<'_>, usual: &Rules) -> BTreeMap<Nature, Band> {
+        let Some(entry) = root.require(&mut self.notes, "bands") else {
+            return usual.bands.clone();
+        };
+        let Some(table) = entry.table(&mut self.notes) else { return usual.bands.clone() };
+        let words: Vec<&str> = Nature::ALL.iter().map(|nature| nature.word()).collect();
+        table.only(&mut self.notes, "nature", &words);
         let mut bands = BTreeMap::new();
-        for (word, number) in words {
-            match (Nature::from_word(&word), Band::new(number)) {
-                (Some(nature), Some(band)) => _ = bands.insert(nature, band),
-                (None, _) => self.mistake(format!("bands.{word}"), "is no known nature"),
-                (Some(_), None) => self.mistake(format!("bands.{word}"), "must be from 0 to 7"),
+        for nature in Nature::ALL.iter().copied() {
+            // In place of one that cannot be read: what breaks no rule whatever the others are.
+            let in_place = match nature {
+                Nature::Routine => Band::LEAST_URGENT,
+                _ => Band::MOST_URGENT,
+            };
+            let band = self.band(&table, nature);
+            if band.is_none() {
+                self.doubt(table.below(nature.word()));
             }
+            bands.insert(nature, band.unwrap_or(in_place));
         }
         bands
     }
 
-    fn promise(&mut self, path: &str, file: PromiseFile) -> Promise {
-        let mut rungs = Vec::new();
-        for (index, rung) in file.ladder.into_iter().enumerate() {
-            let path = format!("{path}.ladder[{index}]");
-            rungs.push(Rung {
-                offset: self.duration(&path, &rung.at),
-                contacts: self.contacts(&path, &rung.pages),
-                is_quieted_by_claim: rung.quieted_by_claim,
-            });
+    fn band(&mut self, table: &Table<'_>, nature: Nature) -> Option<Band> {
+        const WANTED: &str = "a band from 0 to 7";
+        let Some(entry) = table.get(nature.word()) else {
+            let path = table.below(nature.word());
+            self.notes.missing(&path, nature.word(), "needs a band from 0 to 7");
+            return None;
+        };
+        let number = entry.number(&mut self.notes, WANTED)?;
+        let band = Band::new(number);
+        if band.is_none() {
+            self.notes.mistake(entry.path, format!("must be {WANTED}"));
         }
-        Promise {
-            target: self.duration(&format!("{path}.target"), &file.target),
-            limit: self.duration(&format!("{path}.limit"), &file.limit),
-            ladder: Ladder {
-                rungs,
-                repeat_every: self.duration(&format!("{path}.repeat_every"), &file.repeat_every),
-                repeat_contacts: self.contacts(&format!("{path}.repeat_pages"), &file.repeat_pages),
-            },
-        }
+        band
     }
 
-    fn contacts<C: FromIterator<crate::core::ContactName>>(
-        &mut self,
-        path: &str,
-        names: &[String],
-    ) -> C {
-        let mut contacts = Vec::new();
-        for name in names {
-            match name.parse() {
-                Ok(contact) => contacts.push(contact),
-                Err(rule) => self.mistake(path, format!("a contact's name has {rule}")),
+    fn retention(&mut self, root: &Table<'_>, usual: &Rules) -> BTreeMap<RetentionClass, Duration> {
+        let words: Vec<&str> = RetentionClass::ALL.iter().map(|class| class.word()).collect();
+        let table = self.section(root, "retention", &words);
+        let mut retention = usual.retention.clone();
+        for (class, kept_for) in &mut retention {
+            *kept_for = self.duration_or(table.as_ref(), class.word(), *kept_for);
+        }
+        retention
+    }
+
+    /// The duration of the entry `key` of a section, or what is usual.
+    fn duration_or(&mut self, table: Option<&Table<'_>>, key: &str, usual: Duration) -> Duration {
+        let Some(entry) = table.and_then(|table| table.get(key)) else { return usual };
+        self.duration(&entry).unwrap_or_else(|| {
+            self.doubt(entry.path);
+            usual
+        })
+    }
+
+    fn duration(&mut self, entry: &Entry<'_>) -> Option<Duration> {
+        let wanted = "a duration in quotes, such as \"90s\" or \"1h 30m\"";
+        let text = entry.text(&mut self.notes, wanted)?;
+        match durations::parse(text) {
+            Ok(duration) => Some(duration),
+            Err(problem) => {
+                self.notes.mistake(&entry.path, problem);
+                None
             }
         }
-        contacts.into_iter().collect()
     }
 }

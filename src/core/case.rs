@@ -1,17 +1,25 @@
 //! The case: one accepted request and what has happened to it, without what was said.
 //!
-//! Names, targets and narrative are kept apart, sealed, and no decision reads them.
+//! Names, targets and narrative are kept apart, sealed, and no decision reads them. Where the case
+//! stands is not a field: `state.rs` reads it off the rest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::answer::{FirstResponse, Punctuality};
 use super::case_id::CaseId;
-use super::clock::Clock;
+use super::clock::{Clock, ClockKind};
+use super::conflict::Conflict;
+use super::data::{DataCategory, Instrument, Protection};
+use super::event::PageKey;
+use super::intake::Fingerprint;
 use super::memory::{Memory, RequestDigest};
-use super::names::{AuthorityId, Subject};
+use super::names::{AuthorityId, Country, IncidentName, Subject};
 use super::nature::{Band, Nature};
+use super::outcome::{Disclosure, Disposition, Ended, Proposal};
 use super::policy::PolicyId;
 use super::time::Timestamp;
-use super::words::words;
+use super::verification::Verification;
 
 /// One accepted request and all that has happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +34,8 @@ pub struct Case {
     pub nature: Nature,
     /// How urgent it is now; the target rung lifts an emergency to the first band.
     pub band: Band,
+    /// What is asked for, as far as decisions and reports read it.
+    pub facts: Facts,
     /// The policy it was accepted under and is decided by.
     pub policy: PolicyId,
     /// What exactly was asked, so that another request under the same id is refused.
@@ -34,16 +44,66 @@ pub struct Case {
     pub accepted_at: Timestamp,
     /// The instant of the latest transition; no later decision is made before it.
     pub last_event_at: Timestamp,
-    /// The first-response clock. It runs exactly while [`Case::first_response`] is `None`.
-    pub clock: Clock,
-    /// The answer that stopped the clock.
+    /// Every clock that runs or ran on it: the latest of each kind. The first-response clock is
+    /// always among them.
+    pub clocks: BTreeMap<ClockKind, Clock>,
+    /// The answer that stopped the first-response clock.
     pub first_response: Option<FirstResponse>,
     /// Who works on it now.
     pub claim: Option<Claim>,
     /// The epoch of the latest claim; 0 when it was never claimed.
     pub claim_epoch: u64,
+    /// Since when the authority owes an answer to a question.
+    pub asked_at: Option<Timestamp>,
+    /// When the authority asked to take the request back.
+    pub withdrawal_at: Option<Timestamp>,
+    /// Whether the request comes from whom it says.
+    pub verification: Verification,
+    /// The conflicts of law, by category.
+    pub conflicts: BTreeMap<DataCategory, Conflict>,
+    /// A lowering out of the emergency bands that waits for a second person.
+    pub lowering: Option<Lowering>,
+    /// An outcome that waits for a second person.
+    pub proposal: Option<Proposal>,
+    /// How many outcomes were proposed.
+    pub proposals: u32,
+    /// What was decided of each category.
+    pub dispositions: BTreeMap<DataCategory, Disposition>,
+    /// What went out, the oldest first.
+    pub disclosures: Vec<Disclosure>,
+    /// How and when it ended.
+    pub ended: Option<Ended>,
+    /// Cases with a target in common, found by fingerprint. Never shown to an authority.
+    pub likely_duplicates: BTreeSet<CaseId>,
+    /// Cases that a person found to be about the same matter, and whether each is the same authority's.
+    pub linked: BTreeMap<CaseId, bool>,
+    /// The open incident it belongs to.
+    pub incident: Option<IncidentName>,
+    /// Who forbade that it is purged.
+    pub legal_hold: Option<Subject>,
+    /// The latest acknowledgement of a page: somebody is awake. It stops no clock.
+    pub acknowledgement: Option<Acknowledgement>,
+    /// When what was said was purged. What is left is a tombstone.
+    pub purged_at: Option<Timestamp>,
     /// The acts done to it.
     pub memory: Memory,
+}
+
+/// What is asked for, as far as decisions and reports read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Where the authority is.
+    pub country: Country,
+    /// What the request rests on.
+    pub instrument: Instrument,
+    /// The categories asked for.
+    pub categories: BTreeSet<DataCategory>,
+    /// The protections of its targets.
+    pub protections: BTreeSet<Protection>,
+    /// Its targets, by keyed fingerprint.
+    pub fingerprints: BTreeSet<Fingerprint>,
+    /// The incident its sender named, by keyed fingerprint.
+    pub incident_tag: Option<Fingerprint>,
 }
 
 /// A responder's lease on a case.
@@ -61,195 +121,108 @@ pub struct Claim {
     pub has_quieted: bool,
 }
 
-/// A person's first substantive answer. The first is kept; nothing overwrites it.
+/// A lowering out of the emergency bands that waits for a second person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstResponse {
-    /// What the answer was.
-    pub kind: FirstResponseKind,
-    /// When it was recorded.
-    pub at: Timestamp,
-    /// Who gave it.
+pub struct Lowering {
+    /// To which nature.
+    pub nature: Nature,
+    /// Who proposed it.
     pub by: Subject,
-    /// Whether the responder's claim had ended when it arrived: a fact all the same.
-    pub is_claim_lost: bool,
 }
 
-/// What a first response says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FirstResponseKind {
-    /// Everything asked for goes out.
-    AllData,
-    /// A part of it goes out.
-    PartOfData,
-    /// There is no such data.
-    NoData,
-    /// The request is refused.
-    Refused(RefusalReason),
-    /// Somebody else must be asked.
-    Redirected(RedirectTarget),
-    /// The request cannot be answered as it is; the message says what is missing.
-    NeedInformation,
-    /// Work has begun.
-    InProgress {
-        /// How soon after this response the answer is expected.
-        expected_within: Duration,
-    },
-}
-
-words! {
-    /// Why a request is refused.
-    #[expect(missing_docs, reason = "the words are the field's own and say all there is")]
-    pub enum RefusalReason {
-        NotAnEmergency = "not_an_emergency",
-        AuthorityNotCompetent = "authority_not_competent",
-        RequesterNotVerified = "requester_not_verified",
-        ChannelNotAgreed = "channel_not_agreed",
-        Incomplete = "incomplete",
-        ManifestErrors = "manifest_errors",
-        InsufficientInformation = "insufficient_information",
-        WrongIdentifier = "wrong_identifier",
-        Overbroad = "overbroad",
-        LegalBasisMissing = "legal_basis_missing",
-        DataNotHeld = "data_not_held",
-        ServiceNotCovered = "service_not_covered",
-        DeFactoImpossibility = "de_facto_impossibility",
-        ImmunityOrPrivilege = "immunity_or_privilege",
-        PressFreedom = "press_freedom",
-        ConflictOfLaw = "conflict_of_law",
-        FundamentalRights = "fundamental_rights",
-        PubliclyAvailable = "publicly_available",
-        EnterpriseCustomerRedirect = "enterprise_customer_redirect",
-    }
-}
-
-words! {
-    /// Who must be asked instead.
-    #[expect(missing_docs, reason = "the words are the field's own and say all there is")]
-    pub enum RedirectTarget {
-        NationalSinglePointOfContact = "national_single_point_of_contact",
-        MutualLegalAssistanceAuthority = "mutual_legal_assistance_authority",
-        DecentralisedItSystem = "decentralised_it_system",
-        OtherProviderEntity = "other_provider_entity",
-        EnterpriseCustomer = "enterprise_customer",
-        BudapestPointOfContact = "budapest_point_of_contact",
-    }
-}
-
-/// Where a case stands, as both sides see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Accepted; no person has answered yet.
-    Received,
-    /// The desk has asked the authority something.
-    AwaitingInformation,
-    /// The desk is collecting the data.
-    Collecting,
-    /// Ended: there is no such data.
-    NoData,
-    /// Ended: refused.
-    Rejected,
-    /// Ended: somebody else must be asked.
-    Redirected,
-}
-
-impl State {
-    /// Every state there is.
-    pub const ALL: [Self; 6] = [
-        Self::Received,
-        Self::AwaitingInformation,
-        Self::Collecting,
-        Self::NoData,
-        Self::Rejected,
-        Self::Redirected,
-    ];
-
-    /// Whether nothing more will happen to the case.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        match self {
-            Self::Received | Self::AwaitingInformation | Self::Collecting => false,
-            Self::NoData | Self::Rejected | Self::Redirected => true,
-        }
-    }
-}
-
-impl FirstResponseKind {
-    /// Whether the answer hands out data, which takes a verified request and two people.
-    #[must_use]
-    pub const fn discloses(self) -> bool {
-        match self {
-            Self::AllData | Self::PartOfData => true,
-            Self::NoData
-            | Self::Refused(_)
-            | Self::Redirected(_)
-            | Self::NeedInformation
-            | Self::InProgress { .. } => false,
-        }
-    }
-
-    const fn state(self) -> State {
-        match self {
-            Self::AllData | Self::PartOfData | Self::InProgress { .. } => State::Collecting,
-            Self::NoData => State::NoData,
-            Self::Refused(_) => State::Rejected,
-            Self::Redirected(_) => State::Redirected,
-            Self::NeedInformation => State::AwaitingInformation,
-        }
-    }
-
-    /// The kind's word in metrics and logs.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::AllData => "all_data",
-            Self::PartOfData => "part_of_data",
-            Self::NoData => "no_data",
-            Self::Refused(_) => "refused",
-            Self::Redirected(_) => "redirected",
-            Self::NeedInformation => "need_information",
-            Self::InProgress { .. } => "in_progress",
-        }
-    }
-}
-
-words! {
-    /// How an answer stands to the promise. At the very instant of the target or limit, it has passed.
-    pub enum Punctuality {
-        /// Before the target.
-        WithinTarget = "within_target",
-        /// After the target and before the limit.
-        WithinLimit = "within_limit",
-        /// The limit had passed.
-        Breached = "breached",
-    }
+/// A page that a person has acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Which.
+    pub key: PageKey,
+    /// Who.
+    pub by: Subject,
+    /// When.
+    pub at: Timestamp,
 }
 
 impl Case {
-    /// Where the case stands.
+    /// How many likely duplicates a case remembers; with more of them it belongs to an incident.
+    pub const LIKELY_DUPLICATES_MAX: usize = 16;
+
+    /// The clock of this kind, if it was ever started.
     #[must_use]
-    pub fn state(&self) -> State {
-        self.first_response.as_ref().map_or(State::Received, |response| response.kind.state())
+    pub fn clock(&self, kind: ClockKind) -> Option<&Clock> {
+        self.clocks.get(&kind)
+    }
+
+    /// The clock that the public promise is about.
+    #[must_use]
+    pub fn first_response_clock(&self) -> &Clock {
+        self.clocks.get(&ClockKind::FirstResponse).expect("every case is made with this clock")
+    }
+
+    /// The clock that measures how long the authority waits for an answer now.
+    #[must_use]
+    pub fn response_clock(&self) -> Option<&Clock> {
+        let kinds = [ClockKind::FirstResponse, ClockKind::Reply];
+        kinds.iter().find_map(|kind| self.clock(*kind).filter(|clock| clock.is_running()))
+    }
+
+    /// Whether the clock of this kind runs.
+    #[must_use]
+    pub fn runs(&self, kind: ClockKind) -> bool {
+        self.clock(kind).is_some_and(Clock::is_running)
     }
 
     /// Whether the first-response clock runs.
     #[must_use]
-    pub const fn is_unanswered(&self) -> bool {
-        self.first_response.is_none()
+    pub fn is_unanswered(&self) -> bool {
+        self.runs(ClockKind::FirstResponse)
+    }
+
+    /// Whether nothing more will be decided about what was asked.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// How long the first response took, or has taken until `now`.
     #[must_use]
     pub fn waited(&self, now: Timestamp) -> Duration {
         let end = self.first_response.as_ref().map_or(now, |response| response.at);
-        end.since(self.clock.started_at)
+        end.since(self.first_response_clock().started_at)
     }
 
-    /// How an answer at `at` stands to the promise.
+    /// How long the authority has waited for the answer that it is owed; zero when it is owed none.
+    #[must_use]
+    pub fn owed_for(&self, now: Timestamp) -> Duration {
+        self.response_clock().map_or(Duration::ZERO, |clock| now.since(clock.started_at))
+    }
+
+    /// How a first response at `at` stands to the promise.
     #[must_use]
     pub fn punctuality(&self, at: Timestamp) -> Punctuality {
-        if at >= self.clock.limit_at {
+        self.first_response_clock().punctuality(at)
+    }
+
+    /// Whether a disclosure has waited for its confirmation beyond the limit of that clock.
+    #[must_use]
+    pub fn is_delivery_unconfirmed(&self, now: Timestamp) -> bool {
+        self.clock(ClockKind::DeliveryConfirmation)
+            .is_some_and(|clock| clock.is_running() && now >= clock.limit_at)
+    }
+
+    /// The categories that nothing has been decided about.
+    #[must_use]
+    pub fn undecided(&self) -> BTreeSet<DataCategory> {
+        let is_open = |category: &&DataCategory| !self.dispositions.contains_key(category);
+        self.facts.categories.iter().filter(is_open).copied().collect()
+    }
+}
+
+impl Clock {
+    /// How an answer at `at` stands to this clock's promise.
+    #[must_use]
+    pub fn punctuality(&self, at: Timestamp) -> Punctuality {
+        if at >= self.limit_at {
             Punctuality::Breached
-        } else if at >= self.clock.target_at {
+        } else if at >= self.target_at {
             Punctuality::WithinLimit
         } else {
             Punctuality::WithinTarget

@@ -3,14 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::case::{FirstResponseKind, Punctuality};
+use super::answer::{FirstResponseKind, Punctuality};
 use super::case_id::CaseId;
-use super::clock::{ClockKind, Mark};
-use super::names::{AuthorityId, ContactName, Subject};
+use super::clock::{ClockKind, Mark, PauseReason};
+use super::conflict::Stance;
+use super::data::{DataCategory, Protection};
+use super::names::{AuthorityId, ContactName, IncidentName, KeyId, PhoneId, Subject};
 use super::nature::{Band, Nature};
+use super::outcome::Outcome;
 use super::time::{Timestamp, millis};
+use super::verification::Verification;
 use super::words::words;
 
 /// All that one committed transition did.
@@ -95,6 +100,231 @@ pub enum Event {
         /// Whether the responder's claim had ended.
         is_claim_lost: bool,
     },
+    /// A clock was started, or started again.
+    ClockStarted {
+        /// Which.
+        clock: ClockKind,
+        /// The desk's own objective.
+        target_at: Timestamp,
+        /// The promise.
+        limit_at: Timestamp,
+    },
+    /// A clock ended.
+    ClockStopped {
+        /// Which.
+        clock: ClockKind,
+        /// How that stands to its promise.
+        punctuality: Punctuality,
+    },
+    /// A clock stands still.
+    ClockPaused {
+        /// Who paused it.
+        by: Subject,
+        /// Which.
+        clock: ClockKind,
+        /// Why.
+        reason: PauseReason,
+    },
+    /// A clock goes on, later by exactly the pause.
+    ClockResumed {
+        /// Who resumed it.
+        by: Subject,
+        /// Which.
+        clock: ClockKind,
+        /// How long it stood still.
+        paused_for: Duration,
+    },
+    /// A clock was extended.
+    ClockExtended {
+        /// Which.
+        clock: ClockKind,
+        /// The limit since.
+        limit_at: Timestamp,
+    },
+    /// A person settled a clock by hand.
+    ClockSettled {
+        /// Who.
+        by: Subject,
+        /// Which.
+        clock: ClockKind,
+        /// How.
+        settlement: Settlement,
+    },
+    /// The holder passed the case to somebody else.
+    HandedOver {
+        /// Who.
+        by: Subject,
+        /// To whom.
+        to: Subject,
+        /// The epoch of the new holder.
+        epoch: u64,
+        /// Until when they hold it, unless extended.
+        expires_at: Timestamp,
+    },
+    /// The desk said how the work goes.
+    Updated {
+        /// Who.
+        by: Subject,
+        /// How soon the answer is expected.
+        expected_within: Option<Duration>,
+    },
+    /// The desk asked the authority something.
+    Asked {
+        /// Who.
+        by: Subject,
+    },
+    /// The authority told the desk something.
+    InformationProvided {
+        /// Who.
+        by: Subject,
+        /// Whether it had been asked.
+        was_asked: bool,
+    },
+    /// The nature was changed, or a protection noted.
+    Reclassified {
+        /// Who.
+        by: Subject,
+        /// Who proposed it, where it took two.
+        proposed_by: Option<Subject>,
+        /// The nature since.
+        nature: Nature,
+        /// The band since.
+        band: Band,
+        /// The protection that was noted.
+        protection: Option<Protection>,
+    },
+    /// A lowering out of the emergency bands waits for a second person.
+    LoweringProposed {
+        /// Who.
+        by: Subject,
+        /// To which nature.
+        nature: Nature,
+    },
+    /// A check found something.
+    Verified {
+        /// Who checked.
+        by: Subject,
+        /// What is established since.
+        verification: Verification,
+        /// The number of the registry that was called.
+        phone: Option<PhoneId>,
+    },
+    /// A conflict of law was recorded or lifted.
+    ConflictRecorded {
+        /// Who.
+        by: Subject,
+        /// Over which category.
+        category: DataCategory,
+        /// Whether it stands.
+        stance: Stance,
+    },
+    /// Cases with a target in common were found.
+    LikelyDuplicatesFound {
+        /// Which.
+        cases: BTreeSet<CaseId>,
+    },
+    /// A person found another case to be about the same matter.
+    DuplicateLinked {
+        /// Who.
+        by: Subject,
+        /// Which case.
+        case: CaseId,
+    },
+    /// An outcome waits for a second person.
+    OutcomeProposed {
+        /// Who.
+        by: Subject,
+        /// The proposal's number.
+        number: u32,
+        /// The categories that would go out.
+        disclosed: BTreeSet<DataCategory>,
+    },
+    /// A second person approved an outcome.
+    OutcomeApproved {
+        /// Who.
+        by: Subject,
+        /// Who proposed it.
+        proposed_by: Subject,
+        /// The proposal's number.
+        number: u32,
+    },
+    /// Data went out.
+    Disclosed {
+        /// The proposal's number.
+        number: u32,
+        /// Which categories.
+        categories: BTreeSet<DataCategory>,
+        /// How many items.
+        items: u32,
+        /// Their bytes together.
+        bytes: u64,
+        /// The registered key that they were sealed to.
+        recipient_key: KeyId,
+    },
+    /// The authority has what went out.
+    DeliveryConfirmed {
+        /// Who.
+        by: Subject,
+        /// The proposal's number.
+        number: u32,
+    },
+    /// The authority asked to take the request back.
+    WithdrawalRequested {
+        /// Who.
+        by: Subject,
+    },
+    /// The case ended.
+    Ended {
+        /// Who ended it.
+        by: Subject,
+        /// How.
+        outcome: Outcome,
+        /// How long it took since it was accepted.
+        took: Duration,
+    },
+    /// The authority asked that the data be kept from deletion.
+    PreservationRequested {
+        /// Who.
+        by: Subject,
+    },
+    /// A person has seen a page. It stops no clock.
+    PageAcknowledged {
+        /// Who.
+        by: Subject,
+        /// Which.
+        key: PageKey,
+    },
+    /// Purging was forbidden, or allowed again.
+    LegalHoldSet {
+        /// Who.
+        by: Subject,
+        /// Whether it is forbidden.
+        is_held: bool,
+    },
+    /// The case belongs to an incident since.
+    IncidentJoined {
+        /// Which.
+        incident: IncidentName,
+    },
+    /// The case belongs to no open incident any more.
+    IncidentLeft {
+        /// Which it belonged to.
+        incident: IncidentName,
+    },
+    /// What was said is gone.
+    Purged,
+}
+
+words! {
+    /// How a clock was settled by hand.
+    pub enum Settlement {
+        /// What it promised was done.
+        Kept = "kept",
+        /// It need not be done; the reason is in the record.
+        Waived = "waived",
+        /// It was not done; the reason is in the record.
+        Failed = "failed",
+    }
 }
 
 /// The record of a rung; of a run of repeats, when several were overdue at once.
@@ -176,6 +406,27 @@ impl fmt::Display for PageKey {
         write!(f, "{case}/{}/{cycle}/{}", clock.word(), millis(*offset))
     }
 }
+
+impl FromStr for PageKey {
+    type Err = BadPageKey;
+
+    fn from_str(text: &str) -> Result<Self, BadPageKey> {
+        let mut parts = text.split('/');
+        let mut read = || {
+            let case = parts.next()?.parse().ok()?;
+            let clock = ClockKind::from_word(parts.next()?)?;
+            let cycle = parts.next()?.parse().ok()?;
+            let offset = Duration::from_millis(parts.next()?.parse().ok()?);
+            parts.next().is_none().then_some(Self { case, clock, cycle, offset })
+        };
+        read().ok_or(BadPageKey)
+    }
+}
+
+/// The text is not the key of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key of a page: case/clock/cycle/offset in milliseconds, as the page gives it")]
+pub struct BadPageKey;
 
 words! {
     /// Why a page goes out.

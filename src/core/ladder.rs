@@ -82,6 +82,21 @@ impl Ladder {
         }
     }
 
+    /// The number of the rung at `offset`, if there is one.
+    #[must_use]
+    pub fn number_at(&self, offset: Duration) -> Option<u32> {
+        let rung = self.rungs.iter().position(|rung| rung.offset == offset);
+        let number = rung.map(|index| u32::try_from(index).unwrap_or(u32::MAX));
+        number.or_else(|| {
+            let last = self.rungs.last().map_or(Duration::ZERO, |rung| rung.offset);
+            let beyond_ms = millis(offset.checked_sub(last)?);
+            let every_ms = millis(self.repeat_every).max(1);
+            let is_repeat = beyond_ms > 0 && beyond_ms.is_multiple_of(every_ms);
+            let repeats = is_repeat.then(|| beyond_ms / every_ms + self.rungs.len() as u64 - 1)?;
+            u32::try_from(repeats).ok()
+        })
+    }
+
     /// How many repeats fall due from `offset` (itself a repeat's) up to and with `elapsed`.
     pub(super) fn repeats_due(&self, offset: Duration, elapsed: Duration) -> u32 {
         let beyond_ms = millis(elapsed.saturating_sub(offset));

@@ -1,10 +1,11 @@
 //! What a case remembers of the acts done to it, so that a repeat is recognised as one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use super::caller::Role;
 use super::names::{RequestId, Subject};
 
 /// SHA-256 of a request: its method and its message as sent.
@@ -34,6 +35,8 @@ impl fmt::Debug for RequestDigest {
 pub struct Act {
     /// Who acts.
     pub by: Subject,
+    /// In which roles.
+    pub roles: BTreeSet<Role>,
     /// What they call it.
     pub request_id: RequestId,
     /// What exactly they asked for.
@@ -44,6 +47,12 @@ pub struct Act {
 pub type ActKey = [u8; 16];
 
 impl Act {
+    /// Whether who acts has `role`.
+    #[must_use]
+    pub fn has_role(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
     /// The name of this act, unique to the caller and the request id.
     #[must_use]
     pub fn key(&self) -> ActKey {

@@ -3,34 +3,53 @@
 //! No I/O, no async, no clock: `now` is an argument. Every match on the core's own enums is written
 //! out, so that a new state, command or kind does not compile until each rule says what it means.
 
+pub mod answer;
+pub mod authority;
 pub mod caller;
 pub mod case;
 pub mod case_id;
 pub mod clock;
+pub mod conflict;
+pub mod data;
 pub mod decide;
 pub mod event;
+pub mod incident;
 pub mod intake;
 pub mod ladder;
 pub mod memory;
 pub mod names;
 pub mod nature;
+pub mod outcome;
 pub mod policy;
 pub mod projection;
+pub mod state;
 pub mod time;
+pub mod verification;
 mod words;
 
+pub use answer::{FirstResponse, FirstResponseKind, Punctuality, RedirectTarget, RefusalReason};
+pub use authority::Authority;
 pub use caller::{Authorities, Caller, Role};
-pub use case::{
-    Case, Claim, FirstResponse, FirstResponseKind, RedirectTarget, RefusalReason, State,
-};
+pub use case::{Case, Claim, Facts};
 pub use case_id::CaseId;
-pub use clock::{Clock, ClockKind, Mark};
-pub use decide::{Command, Decision, Next, Refusal, decide};
-pub use event::{Change, Event, Page, PageCause, PageKey, RungRecord};
-pub use intake::{Intake, Violation};
+pub use clock::{Clock, ClockKind, ClockState, Mark, PauseReason};
+pub use conflict::{Conflict, Stance};
+pub use data::{DataCategory, Instrument, Protection};
+pub use decide::{Command, Decision, Deed, Epoch, Next, Refusal, Sorting, decide};
+pub use event::{Change, Event, Page, PageCause, PageKey, RungRecord, Settlement};
+pub use incident::{Incident, Lane};
+pub use intake::{Fingerprint, Intake, Violation};
 pub use memory::{Act, Memory, RequestDigest};
-pub use names::{AuthorityId, ContactName, DeskName, RequestId, Subject};
+pub use names::{
+    AuthorityId, ContactName, Country, DeskName, IncidentName, KeyId, PhoneId, RequestId, SinkName,
+    Subject,
+};
 pub use nature::{Band, Class, Nature};
+pub use outcome::{
+    Disclosure, Disposition, Ended, Ending, Manifest, Outcome, Proposal, Proposed, RetentionClass,
+};
 pub use policy::{Policy, PolicyId};
+pub use state::State;
 pub use time::Timestamp;
+pub use verification::{Finding, Verification};
 pub(crate) use words::words;

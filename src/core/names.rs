@@ -66,6 +66,26 @@ name!(
     ContactName, 64, is_slug, "1 to 64 lower-case letters, digits or hyphens, such as shift-lead"
 );
 name!(
+    /// The name of an incident, such as `paris-2026-11-13`.
+    IncidentName, 64, is_slug, "1 to 64 lower-case letters, digits or hyphens, such as paris-2026"
+);
+name!(
+    /// A call-back number's id in the registry, such as `switchboard`.
+    PhoneId, 64, is_slug, "1 to 64 lower-case letters, digits or hyphens, such as switchboard"
+);
+name!(
+    /// A recipient key's id in the registry, such as `evidence-2026`.
+    KeyId, 64, is_slug, "1 to 64 lower-case letters, digits or hyphens, such as evidence-2026"
+);
+name!(
+    /// Where a page goes: the name of a sink, such as `log`.
+    SinkName, 64, is_slug, "1 to 64 lower-case letters, digits or hyphens, such as log"
+);
+name!(
+    /// A country, by its code of ISO 3166-1 alpha-2; whether it is assigned is checked at intake.
+    Country, 2, |byte| byte.is_ascii_uppercase(), "two capital letters, such as FR"
+);
+name!(
     /// What the sender calls one request or one act, so that a repeat can be recognised.
     RequestId, 128, |byte| byte.is_ascii_graphic(),
     "1 to 128 visible ASCII characters without spaces; a UUID is a good choice"

@@ -3,6 +3,8 @@
 //! Because the indexes are functions of the case, they cannot drift from it and can be rebuilt.
 
 use super::case::Case;
+use super::clock::ClockKind;
+use super::incident::Lane;
 use super::nature::Band;
 use super::time::Timestamp;
 
@@ -41,13 +43,29 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projection {
     /// Where it waits to be claimed.
-    pub ready: Option<Place>,
+    pub ready: Option<(Lane, Place)>,
     /// When it must be looked at next.
     pub wake_at: Option<Timestamp>,
-    /// Where it stands among the unanswered, claimed or not.
+    /// Where it stands among those to whom an answer is owed, claimed or not.
     pub unanswered: Option<Place>,
+    /// When its claim ends, if somebody holds it.
+    pub claimed: Option<Timestamp>,
     /// Where it stands among all cases, and among its authority's.
     pub accepted_at: Timestamp,
+    /// When it must no longer be found by its targets; `None` while it may.
+    pub is_purged: bool,
+}
+
+/// What falls due next on a case. At one instant the lease ends first, so that a rung then finds no
+/// claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// The claim ends.
+    Lease,
+    /// The next rung of this clock.
+    Rung(ClockKind),
+    /// What was said is no longer kept.
+    Purge,
 }
 
 /// The index entries of `case`.
@@ -57,24 +75,57 @@ pub fn project(case: &Case) -> Projection {
         ready: ready(case),
         wake_at: wake_at(case),
         unanswered: unanswered(case),
+        claimed: case.claim.as_ref().map(|claim| claim.expires_at),
         accepted_at: case.accepted_at,
+        is_purged: case.purged_at.is_some(),
     }
 }
 
-/// Where the case waits to be claimed, if it does.
+/// Where the case waits to be claimed, if it does. While the authority owes an answer there is
+/// nothing to claim; its clocks go on all the same.
 #[must_use]
-pub fn ready(case: &Case) -> Option<Place> {
-    if case.claim.is_some() { None } else { unanswered(case) }
+pub fn ready(case: &Case) -> Option<(Lane, Place)> {
+    let waits_for_authority = case.asked_at.is_some() && case.withdrawal_at.is_none();
+    if case.claim.is_some() || case.has_ended() || waits_for_authority {
+        return None;
+    }
+    let lane = if case.incident.is_some() { Lane::Incident } else { Lane::Ordinary };
+    let limit_at = if case.response_clock().is_some() {
+        // A reply waits at the place the request had, so that being asked costs nobody their turn.
+        case.first_response_clock().limit_at
+    } else {
+        let running = case.clocks.values().filter(|clock| clock.is_running());
+        let promises = running.filter(|clock| !clock.kind.outlives_case());
+        let limits = promises.map(|clock| clock.limit_at);
+        limits.min().unwrap_or(case.first_response_clock().limit_at)
+    };
+    Some((lane, Place::new(case.band, limit_at)))
 }
 
-/// The next instant at which the case must be looked at: the earliest of its rung and its lease.
+/// The next instant at which the case must be looked at, whatever the reason.
 #[must_use]
 pub fn wake_at(case: &Case) -> Option<Timestamp> {
-    let rung = case.is_unanswered().then_some(case.clock.next_due_at);
-    let lease = case.claim.as_ref().map(|claim| claim.expires_at);
-    rung.into_iter().chain(lease).min()
+    next_due(case).map(|(at, _)| at)
+}
+
+/// What falls due next, and when: the one timer of a case.
+#[must_use]
+pub fn next_due(case: &Case) -> Option<(Timestamp, Due)> {
+    let lease = case.claim.as_ref().map(|claim| (claim.expires_at, Due::Lease));
+    let clocks = case.clocks.values();
+    let rungs = clocks.filter_map(|clock| Some((clock.next_due()?, Due::Rung(clock.kind))));
+    lease.into_iter().chain(rungs).chain(purge_due(case)).min()
+}
+
+/// When what was said is no longer kept. A clock that still runs needs it, and a hold forbids it.
+fn purge_due(case: &Case) -> Option<(Timestamp, Due)> {
+    let is_kept = case.legal_hold.is_some()
+        || case.purged_at.is_some()
+        || case.clocks.values().any(|clock| !clock.is_stopped());
+    let ended = case.ended.as_ref().filter(|_| !is_kept)?;
+    Some((ended.purge_at, Due::Purge))
 }
 
 fn unanswered(case: &Case) -> Option<Place> {
-    case.is_unanswered().then(|| Place::new(case.band, case.clock.limit_at))
+    case.response_clock().map(|clock| Place::new(case.band, clock.limit_at))
 }

@@ -9,11 +9,16 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
 
-use super::{Desk, Done, Error, Extras, Tried};
+use super::transact::{ATTEMPTS_MAX, Extras, Tried};
+use super::{Desk, Done, Error};
 use crate::clock::monotonic_now;
+use crate::core::incident::next_lane;
 use crate::core::memory::{Recall, RequestDigest};
-use crate::core::{Act, Case, CaseId, Command, Refusal, RequestId, Subject, Timestamp};
-use crate::store::{Index, Note, Store, StoreError};
+use crate::core::projection::ready;
+use crate::core::{
+    Act, Case, CaseId, Class, Command, Deed, Lane, Refusal, RequestId, Subject, Timestamp,
+};
+use crate::store::{Index, Note, Said, Store, StoreError};
 
 /// How long a caller may wait at most.
 pub const WAIT_MAX: Duration = Duration::from_mins(10);
@@ -66,8 +71,8 @@ impl<S: Store> Desk<S> {
         }
         let (version, epoch) = (case.version, case.claim_epoch);
         if case.claim.as_ref().is_some_and(|claim| claim.by == act.by) {
-            let mark = Command::Renew(own_act(REDELIVERED, &act.by, epoch), epoch);
-            match self.act(id, &mark).await {
+            let mark = own_act(REDELIVERED, &act.by, epoch);
+            match self.act(id, mark, Deed::Renew(epoch), Said::Nothing).await {
                 Ok(done) => return Ok(Done { is_replayed: true, ..done }),
                 // It has ended this moment; the case is returned as it is.
                 Err(Error::Refused(_)) => {}
@@ -112,6 +117,8 @@ pub struct ClaimLine<S> {
     /// looked at anew after a while.
     unreadable: HashSet<CaseId>,
     unreadable_since: Instant,
+    /// From which lane the latest case was handed out.
+    latest_lane: Lane,
     /// Claims that did not reach their callers.
     undelivered: mpsc::UnboundedReceiver<Done>,
     not_delivered: mpsc::UnboundedSender<Done>,
@@ -126,6 +133,7 @@ impl<S: Store> ClaimLine<S> {
             waiting: VecDeque::new(),
             unreadable: HashSet::new(),
             unreadable_since: monotonic_now(),
+            latest_lane: Lane::Incident,
             undelivered,
             not_delivered,
         }
@@ -177,13 +185,13 @@ impl<S: Store> ClaimLine<S> {
     async fn heads(&mut self) -> Result<(Timestamp, Vec<Case>), StoreError> {
         let wanted = self.waiting.len().min(HANDED_OUT_MAX);
         let store = &self.desk.store;
-        let places = store.list(&Index::Ready, None, wanted + self.unreadable.len()).await?;
-        let ids: Vec<CaseId> = places
-            .into_iter()
-            .map(|place| place.id)
-            .filter(|id| !self.unreadable.contains(id))
-            .take(wanted)
-            .collect();
+        let mut ids = Vec::new();
+        for lane in Lane::ALL {
+            let index = Index::Ready(*lane);
+            let places = store.list(&index, None, wanted + self.unreadable.len()).await?;
+            let readable = places.into_iter().map(|place| place.id);
+            ids.extend(readable.filter(|id| !self.unreadable.contains(id)).take(wanted));
+        }
         if ids.is_empty() {
             return Ok((Timestamp::from_millis(0), Vec::new()));
         }
@@ -202,7 +210,36 @@ impl<S: Store> ClaimLine<S> {
                 }
             }
         }
-        Ok((loaded.now, heads))
+        Ok((loaded.now, self.in_turn(heads, wanted)))
+    }
+
+    /// The first `wanted` of these cases, in the order in which they are handed out.
+    fn in_turn(&mut self, heads: Vec<Case>, wanted: usize) -> Vec<Case> {
+        let mut ordinary = VecDeque::new();
+        let mut incident = VecDeque::new();
+        for case in heads {
+            // A case that has left the queue meanwhile is nobody's to hand out.
+            match ready(&case) {
+                Some((Lane::Ordinary, place)) => ordinary.push_back((place, case)),
+                Some((Lane::Incident, place)) => incident.push_back((place, case)),
+                None => {}
+            }
+        }
+        let mut turns = Vec::with_capacity(wanted);
+        let head = |lane: &VecDeque<(_, Case)>| -> Option<(_, Class)> {
+            lane.front().map(|(place, case)| (*place, case.nature.class()))
+        };
+        while turns.len() < wanted
+            && let Some(lane) = next_lane(head(&ordinary), head(&incident), self.latest_lane)
+        {
+            self.latest_lane = lane;
+            let cases = match lane {
+                Lane::Ordinary => &mut ordinary,
+                Lane::Incident => &mut incident,
+            };
+            turns.extend(cases.pop_front().map(|(_, case)| case));
+        }
+        turns
     }
 
     /// Gives the first case to the first caller, the second to the second, and so on, in one batch.
@@ -305,7 +342,7 @@ async fn claim<S: Store>(
 ) -> Result<Option<Done>, Error> {
     let note = Note { key: act.key(), kept_for: NOTE_KEPT_FOR };
     let extras = Extras { note: Some(note), ..Extras::default() };
-    match desk.attempt(Some(case), now, &Command::Claim(act.clone()), &extras).await {
+    match desk.attempt(Some(case), now, &Command::Act(act.clone(), Deed::Claim), &extras).await {
         Ok(Tried::Done(done)) => Ok(Some(*done)),
         Ok(Tried::Noted(id)) => desk.hand_over_again(id, &act).await.map(Some),
         Ok(Tried::Again) | Err(Error::Refused(Refusal::ClaimedByAnother | Refusal::CaseEnded)) => {
@@ -326,7 +363,7 @@ fn own_act(kind: &str, by: &Subject, epoch: u64) -> Act {
         .parse()
         .expect("a word, a stroke and a number follow the rule of request ids");
     let digest = RequestDigest::of(kind, &epoch.to_be_bytes());
-    Act { by: by.clone(), request_id, digest }
+    Act { by: by.clone(), roles: std::collections::BTreeSet::new(), request_id, digest }
 }
 
 /// Releases, in the caller's name, a claim that never reached the caller, unless the caller has got
@@ -335,8 +372,9 @@ async fn give_back<S: Store>(desk: &Desk<S>, done: Done) -> Result<(), Error> {
     let Some(claim) = done.case.claim else { return Ok(()) };
     let (id, epoch) = (done.case.id, claim.epoch);
     let mark = own_act(REDELIVERED, &claim.by, epoch);
-    let release = Command::Release(own_act(UNDELIVERED, &claim.by, epoch), epoch);
-    for _ in 0..super::ATTEMPTS_MAX {
+    let release = own_act(UNDELIVERED, &claim.by, epoch);
+    let release = Command::Act(release, Deed::Release(epoch));
+    for _ in 0..ATTEMPTS_MAX {
         let (now, Some(case)) = desk.load(id).await? else { return Ok(()) };
         if case.memory.recall(&mark) != Recall::New {
             return Ok(());

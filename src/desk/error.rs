@@ -1,6 +1,8 @@
 //! Why a use case failed. It knows nothing of gRPC.
 
 use crate::core::Refusal;
+use crate::core::incident::IncidentRefusal;
+use crate::registry::NotEntitled;
 use crate::store::StoreError;
 
 /// Everything that a use case can fail with.
@@ -9,6 +11,18 @@ pub enum Error {
     /// The rules do not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The rules of incidents do not allow it.
+    #[error(transparent)]
+    Incident(#[from] IncidentRefusal),
+    /// The registry does not let the authority ask.
+    #[error(transparent)]
+    NotEntitled(#[from] NotEntitled),
+    /// A new policy leaves contacts out that open cases still page.
+    #[error("open cases still page these contacts: {}; keep them", missing.join(", "))]
+    ContactsInUse {
+        /// Which.
+        missing: Vec<String>,
+    },
     /// The store did not do it, or is not known to have done it.
     #[error(transparent)]
     Store(#[from] StoreError),

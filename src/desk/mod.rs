@@ -1,48 +1,58 @@
 //! The use cases: load, decide, commit, and again when somebody else was first.
 
 mod claim_next;
+mod duplicates;
 mod error;
 mod hints;
+mod incidents;
 mod policies;
+mod settings;
+mod status;
+mod transact;
 mod upkeep;
 mod wake;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 use crate::clock::monotonic_now;
+use crate::core::policy::live::Live;
 use crate::core::{
-    Case, CaseId, Command, Decision, DeskName, Intake, Next, Policy, Refusal, Timestamp, decide,
+    Act, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy, Refusal,
+    Timestamp,
 };
-use crate::store::{Commit, Note, Outcome};
+pub use crate::registry::NotEntitled;
+use crate::registry::Registry;
 /// The parts of a store that those above the desk speak of.
-pub use crate::store::{Contents, Cursor, Due, Index, Position, Store, StoreError};
+pub use crate::store::{Contents, Cursor, Due, Facts, Index, Position, Said, Store, StoreError};
 use crate::telemetry::metrics::{self, Submitted};
 
 pub use claim_next::{ClaimLine, WAIT_MAX};
+pub use duplicates::Duplicates;
 pub use error::Error;
 use hints::Hints;
+pub use incidents::{IncidentDone, IncidentStatus, Sorter};
 use policies::Policies;
+pub use settings::DeskSettings;
+pub use status::Status;
+use transact::Extras;
 pub use upkeep::Upkeep;
 pub use wake::Served;
 pub use watch::{Followed, Tail, Watch, WatchScope};
-
-/// How often a decision is made again because somebody else wrote in between. Each time somebody
-/// got on, so this many losses in a row take a crowd on one case.
-const ATTEMPTS_MAX: usize = 32;
-
-/// How old an observation of the store's time may be when its decision is written. A clock thus
-/// starts, and a claim is granted, at most this long before it is on disk.
-const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// One desk's use cases over a store.
 pub struct Desk<S> {
     name: DeskName,
     store: Arc<S>,
     policies: Policies,
+    live: ArcSwap<Live>,
+    registry: ArcSwap<Registry>,
+    fingerprints: crate::fingerprint::FingerprintKey,
+    /// The open incidents, as this process last saw them.
+    open_incidents: ArcSwap<Vec<Incident>>,
     hints: Hints,
     line: mpsc::Sender<claim_next::Waiter>,
     tail: watch::TailReceiver,
@@ -57,34 +67,25 @@ pub struct Done {
     pub is_replayed: bool,
 }
 
-/// One try of a command.
-enum Tried {
-    Done(Box<Done>),
-    /// Somebody else wrote, or the time moved on: look again.
-    Again,
-    /// The same act got this case before, through another connection or replica.
-    Noted(CaseId),
-}
-
-/// What a command adds beside the transition itself.
-#[derive(Clone, Default)]
-struct Extras {
-    contents: Contents,
-    note: Option<Note>,
-}
-
 impl<S: Store> Desk<S> {
     /// A desk, the line of those who wait for a case, and the reader of its changes. The latter two
     /// must be run as long as the desk is used.
-    pub fn new(
-        name: DeskName,
-        store: Arc<S>,
-        policy: Policy,
-    ) -> (Arc<Self>, ClaimLine<S>, Tail<S>) {
+    pub fn new(settings: DeskSettings, store: Arc<S>) -> (Arc<Self>, ClaimLine<S>, Tail<S>) {
         let (line, waiters) = mpsc::channel(claim_next::LINE_MAX);
         let (tail_sender, tail) = watch::channel();
-        let policies = Policies::new(policy);
-        let desk = Arc::new(Self { name, store, policies, hints: Hints::default(), line, tail });
+        let DeskSettings { name, policy, live, registry, fingerprints } = settings;
+        let desk = Arc::new(Self {
+            name,
+            store,
+            policies: Policies::new(policy),
+            live: ArcSwap::from_pointee(live),
+            registry: ArcSwap::from_pointee(registry),
+            fingerprints,
+            open_incidents: ArcSwap::default(),
+            hints: Hints::default(),
+            line,
+            tail,
+        });
         let claim_line = ClaimLine::new(Arc::clone(&desk), waiters);
         let tail = Tail::new(Arc::clone(&desk), tail_sender);
         (desk, claim_line, tail)
@@ -100,6 +101,21 @@ impl<S: Store> Desk<S> {
         self.policies.current()
     }
 
+    /// The part of the policy that is never frozen into a case.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Who may ask, and what is known of them.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.registry.load_full()
+    }
+
+    /// The keyed fingerprint of a target or a tag.
+    pub fn fingerprint(&self, input: &str) -> Fingerprint {
+        self.fingerprints.of(input)
+    }
+
     /// The store's time now, or a little less.
     pub fn now_estimate(&self) -> Option<Timestamp> {
         self.store.now_estimate()
@@ -108,61 +124,68 @@ impl<S: Store> Desk<S> {
     /// Takes a request in. When this returns, the case is durable.
     ///
     /// # Errors
-    /// Another request was made under the same id, or the case is not known to be stored.
-    pub async fn submit(&self, intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
+    /// The registry does not let this authority ask this, another request was made under the same
+    /// id, or the case is not known to be stored.
+    pub async fn submit(&self, mut intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
         let started = monotonic_now();
         let id = intake.case_id();
-        let contents = Contents { request: Some(request), response: None };
-        let extras = Extras { contents, note: None };
-        let submitted = self.accept(id, &Command::Accept(intake), &extras).await;
+        let submitted = match self.admit(&mut intake) {
+            Ok(()) => {
+                // Found now, it costs the case no change of its own later. What is not found, for a
+                // read that fails, the follower of the stream finds.
+                let targets = &intake.facts.fingerprints;
+                let found = self.with_same_target(id, targets, None).await;
+                intake.likely_duplicates = found.unwrap_or_default();
+                let extras = Extras { said: Said::Request(request), note: None };
+                self.accept(id, &Command::Accept(intake), &extras).await
+            }
+            Err(error) => self.admitted_before(id, &intake, error).await,
+        };
         let result = match &submitted {
             Ok(done) if done.is_replayed => Submitted::Replayed,
             Ok(_) => Submitted::Accepted,
-            Err(Error::Refused(_)) => Submitted::Refused,
+            Err(Error::Refused(_) | Error::NotEntitled(_)) => Submitted::Refused,
             Err(_) => Submitted::Failed,
         };
         metrics::submitted(result, started.elapsed());
         submitted
     }
 
-    async fn accept(&self, id: CaseId, command: &Command, extras: &Extras) -> Result<Done, Error> {
-        // Most requests are new, and the time is known closely enough: one round trip. The store
-        // refuses the guess if either is wrong.
-        let guessed = match self.store.now_estimate() {
-            Some(now) => self.attempt(None, now, command, extras).await,
-            None => Ok(Tried::Again),
-        };
-        match guessed {
-            Ok(Tried::Done(done)) => Ok(*done),
-            // What refuses new cases must not refuse the repeat of an old one, so it is looked.
-            Ok(Tried::Again | Tried::Noted(_))
-            | Err(Error::NotDurable { .. } | Error::Store(StoreError::Full { .. })) => {
-                self.transact(id, command, extras).await
+    /// What was accepted stays so, whatever the registry says since: a repeat finds its case.
+    async fn admitted_before(
+        &self,
+        id: CaseId,
+        intake: &Intake,
+        error: Error,
+    ) -> Result<Done, Error> {
+        match self.load(id).await? {
+            (_, Some(case)) if case.request_digest == intake.digest => {
+                self.accept(id, &Command::Accept(intake.clone()), &Extras::default()).await
             }
-            Err(error) => Err(error),
+            _ => Err(error),
         }
     }
 
-    /// Does a person's act to a case.
-    ///
-    /// # Errors
-    /// The case does not allow it, or it is not known to be stored.
-    pub async fn act(&self, id: CaseId, command: &Command) -> Result<Done, Error> {
-        self.transact(id, command, &Extras::default()).await
+    /// Looks the authority up, and which open incident the request belongs to.
+    fn admit(&self, intake: &mut Intake) -> Result<(), Error> {
+        let registry = self.registry();
+        registry.may_ask(&intake.authority, intake.nature)?;
+        if let Some(authority) = registry.authority(&intake.authority) {
+            intake.facts.country = authority.country.clone();
+        }
+        let incidents = self.open_incidents.load();
+        let covering =
+            incidents.iter().find(|incident| incident.rule.covers(intake.nature, &intake.facts));
+        intake.incident = covering.map(|incident| incident.name.clone());
+        Ok(())
     }
 
-    /// Records a first response with its texts.
+    /// Does a person's act to a case, with what was said in it.
     ///
     /// # Errors
     /// The case does not allow it, or it is not known to be stored.
-    pub async fn respond(
-        &self,
-        id: CaseId,
-        command: &Command,
-        response: Vec<u8>,
-    ) -> Result<Done, Error> {
-        let contents = Contents { request: None, response: Some(response) };
-        self.transact(id, command, &Extras { contents, note: None }).await
+    pub async fn act(&self, id: CaseId, act: Act, deed: Deed, said: Said) -> Result<Done, Error> {
+        self.transact(id, &Command::Act(act, deed), &Extras { said, note: None }).await
     }
 
     /// One case.
@@ -209,81 +232,18 @@ impl<S: Store> Desk<S> {
         Ok((cases, next))
     }
 
-    async fn load(&self, id: CaseId) -> Result<(Timestamp, Option<Case>), StoreError> {
-        let loaded = self.store.load(&[id]).await?;
-        let case = loaded.cases.into_iter().next().unwrap_or(Ok(None));
-        let case = case.map_err(|unreadable| StoreError::Unreadable {
-            operation: "load a case",
-            source: unreadable.of(id),
-        })?;
-        Ok((loaded.now, case))
-    }
-
-    async fn transact(
-        &self,
-        id: CaseId,
-        command: &Command,
-        extras: &Extras,
-    ) -> Result<Done, Error> {
-        for _ in 0..ATTEMPTS_MAX {
-            let (now, case) = self.load(id).await?;
-            if let Tried::Done(done) = self.attempt(case, now, command, extras).await? {
-                return Ok(*done);
+    /// Every case of an index, page by page.
+    async fn all(&self, index: &Index) -> Result<Vec<Case>, Error> {
+        const READ_MAX: usize = 256;
+        let mut cases = Vec::new();
+        let mut after = None;
+        loop {
+            let (page, next) = self.list(index, after, READ_MAX).await?;
+            cases.extend(page);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(cases),
             }
-            metrics::commit_retried();
-        }
-        Err(Error::Contended)
-    }
-
-    /// Decides once on what was loaded, and commits.
-    async fn attempt(
-        &self,
-        case: Option<Case>,
-        now: Timestamp,
-        command: &Command,
-        extras: &Extras,
-    ) -> Result<Tried, Error> {
-        let policy = self.policies.of(case.as_ref(), self.store.as_ref()).await?;
-        match decide(case.as_ref(), command, now, &policy) {
-            Decision::Refused(refusal) => Err(Error::Refused(refusal)),
-            Decision::AlreadyTrue => {
-                let case = case.ok_or(Error::Refused(Refusal::CaseNotFound))?;
-                // What is told as done must be as durable as when it was done.
-                if !self.store.fence(case.id, case.version).await? {
-                    return Ok(Tried::Again);
-                }
-                Ok(Tried::Done(Box::new(Done { case, is_replayed: true })))
-            }
-            Decision::Next(next) => self.commit(*next, now, &policy, extras).await,
-        }
-    }
-
-    async fn commit(
-        &self,
-        next: Next,
-        observed_at: Timestamp,
-        policy: &Policy,
-        extras: &Extras,
-    ) -> Result<Tried, Error> {
-        if next.case.version == 1
-            && let Some(problem) = self.store.not_durable()
-        {
-            return Err(Error::NotDurable { problem });
-        }
-        let Extras { contents, note } = extras.clone();
-        let commit = Commit { next: next.clone(), observed_at, age_max: AGE_MAX, contents, note };
-        match self.store.commit(commit).await? {
-            Outcome::Written => {
-                metrics::changed(&next.case, &next.change());
-                self.hints.committed(&next.case);
-                Ok(Tried::Done(Box::new(Done { case: next.case, is_replayed: false })))
-            }
-            Outcome::Conflict | Outcome::Untimely(_) => Ok(Tried::Again),
-            Outcome::PolicyMissing => {
-                self.store.keep_policy(policy).await?;
-                Ok(Tried::Again)
-            }
-            Outcome::Noted(id) => Ok(Tried::Noted(id)),
         }
     }
 }

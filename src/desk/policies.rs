@@ -24,6 +24,21 @@ impl Policies {
         self.current.load_full()
     }
 
+    /// Puts another policy in force for new cases.
+    pub(super) fn replace(&self, policy: Policy) {
+        let policy = Arc::new(policy);
+        self.remember(&policy);
+        self.current.store(policy);
+    }
+
+    fn remember(&self, policy: &Arc<Policy>) {
+        self.known.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.insert(policy.id(), Arc::clone(policy));
+            known
+        });
+    }
+
     /// The policy that `case` is decided by.
     pub(super) async fn of<S: Store>(
         &self,
@@ -40,11 +55,7 @@ impl Policies {
             source: Unreadable { what: "policy", problem: format!("{} is not kept", case.policy) },
         };
         let policy = Arc::new(store.policy(case.policy).await?.ok_or_else(missing)?);
-        self.known.rcu(|known| {
-            let mut known = HashMap::clone(known);
-            known.insert(policy.id(), Arc::clone(&policy));
-            known
-        });
+        self.remember(&policy);
         Ok(policy)
     }
 }

@@ -43,7 +43,7 @@ impl<S: Store> Upkeep<S> {
         let mut trimmed_at: Option<Instant> = None;
         loop {
             if let Ok(figures) = self.desk.store.figures().await {
-                metrics::figures(&figures);
+                metrics::figures(self.desk.name(), &figures);
                 *self.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner) =
                     monotonic_now();
             }

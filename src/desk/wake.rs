@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{Desk, Error, Extras, Tried};
+use super::transact::{Extras, Tried};
+use super::{Desk, Error};
 use crate::core::{CaseId, Command, Timestamp};
 use crate::store::{Due, Store, StoreError};
 

@@ -125,11 +125,11 @@ impl<S: Store> Watch<S> {
             WatchScope::Case(id) => vec![self.desk.get(*id).await?],
             // Of the unanswered, of which there are few, and not of all that the authority ever sent.
             WatchScope::Authority(authority) => {
-                let mut cases = self.all(&Index::Unanswered).await?;
+                let mut cases = self.desk.all(&Index::Unanswered).await?;
                 cases.retain(|case| case.authority == *authority);
                 cases
             }
-            WatchScope::Desk => self.all(&Index::Unanswered).await?,
+            WatchScope::Desk => self.desk.all(&Index::Unanswered).await?,
         };
         let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
         for case in cases {
@@ -138,19 +138,6 @@ impl<S: Store> Watch<S> {
         }
         self.pending.push_back((Followed::SnapshotEnd(count), Some(self.cursor)));
         Ok(())
-    }
-
-    async fn all(&self, index: &Index) -> Result<Vec<Case>, Error> {
-        let mut cases = Vec::new();
-        let mut after = None;
-        loop {
-            let (page, next) = self.desk.list(index, after, READ_MAX).await?;
-            cases.extend(page);
-            match next {
-                Some(next) => after = Some(next),
-                None => return Ok(cases),
-            }
-        }
     }
 
     /// What to tell next, with the cursor to resume from afterwards. Waits for it; may be dropped

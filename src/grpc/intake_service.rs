@@ -1,44 +1,54 @@
 //! `IntakeService`: convert, call, convert.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
+use super::convert::words::data_category;
 use super::convert::{self, Reader};
-use super::serve::{Edge, check_required, valid};
+use super::entries::open;
+use super::serve::{Edge, Head, check_required, valid};
 use super::watching::{self, Stream};
+use super::wire::case_entry::Said;
 use super::wire::intake_service_server::IntakeService;
 use super::wire::{self, intake_service_watch_request::Scope};
 use super::{status, submission, tokens};
-use crate::core::intake::Checks;
-use crate::core::{AuthorityId, Caller, Case, CaseId, Intake, RequestDigest, Role};
-use crate::desk::{Contents, Followed, Index, Store, WatchScope};
+use crate::core::intake::{Checks, check_optional_text, check_text};
+use crate::core::policy::live::Holding;
+use crate::core::{
+    AuthorityId, Caller, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, Role,
+};
+use crate::desk::{Desk, Followed, Index, Store, WatchScope};
 use crate::telemetry::metrics::{self, Submitted};
 
-pub(super) struct Intakes<S>(pub(super) Edge<S>);
+pub(super) struct IntakeCalls<S: Store>(pub(super) Edge<S>);
+
+/// Who speaks for an authority.
+const PORTAL: &[Role] = &[Role::Portal];
 
 #[tonic::async_trait]
-impl<S: Store> IntakeService for Intakes<S> {
+impl<S: Store> IntakeService for IntakeCalls<S> {
     async fn submit(
         &self,
         request: Request<wire::SubmitRequest>,
     ) -> Result<Response<wire::SubmitResponse>, Status> {
-        self.0.serve("Submit", Role::Portal, request, submit).await
+        self.0.serve("Submit", PORTAL, request, submit).await
     }
 
     async fn get(
         &self,
         request: Request<wire::IntakeServiceGetRequest>,
     ) -> Result<Response<wire::IntakeServiceGetResponse>, Status> {
-        self.0.serve("IntakeService.Get", Role::Portal, request, get).await
+        self.0.serve("IntakeService.Get", PORTAL, request, get).await
     }
 
     async fn list(
         &self,
         request: Request<wire::IntakeServiceListRequest>,
     ) -> Result<Response<wire::IntakeServiceListResponse>, Status> {
-        self.0.serve("IntakeService.List", Role::Portal, request, list).await
+        self.0.serve("IntakeService.List", PORTAL, request, list).await
     }
 
     type WatchStream = Stream<wire::IntakeServiceWatchResponse>;
@@ -47,7 +57,42 @@ impl<S: Store> IntakeService for Intakes<S> {
         &self,
         request: Request<wire::IntakeServiceWatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.0.serve("IntakeService.Watch", Role::Portal, request, watch).await
+        self.0.serve("IntakeService.Watch", PORTAL, request, watch).await
+    }
+
+    async fn provide_information(
+        &self,
+        request: Request<wire::ProvideInformationRequest>,
+    ) -> Result<Response<wire::ProvideInformationResponse>, Status> {
+        self.0.serve("ProvideInformation", PORTAL, request, provide_information).await
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<wire::WithdrawRequest>,
+    ) -> Result<Response<wire::WithdrawResponse>, Status> {
+        self.0.serve("Withdraw", PORTAL, request, withdraw).await
+    }
+
+    async fn request_preservation(
+        &self,
+        request: Request<wire::RequestPreservationRequest>,
+    ) -> Result<Response<wire::RequestPreservationResponse>, Status> {
+        self.0.serve("RequestPreservation", PORTAL, request, request_preservation).await
+    }
+
+    async fn confirm_delivery(
+        &self,
+        request: Request<wire::ConfirmDeliveryRequest>,
+    ) -> Result<Response<wire::ConfirmDeliveryResponse>, Status> {
+        self.0.serve("ConfirmDelivery", PORTAL, request, confirm_delivery).await
+    }
+
+    async fn list_data_categories(
+        &self,
+        request: Request<wire::ListDataCategoriesRequest>,
+    ) -> Result<Response<wire::ListDataCategoriesResponse>, Status> {
+        self.0.serve("ListDataCategories", PORTAL, request, list_data_categories).await
     }
 }
 
@@ -60,23 +105,32 @@ async fn submit<S: Store>(
     let body = request.encode_to_vec();
     let digest = RequestDigest::of("Submit", &body);
     let submission = submission::submission(&message.request_id, &request);
-    let intake = Intake::parse(&submission, digest).map_err(|violations| {
+    // One key serves all desks, so that a request may be read before its desk is known.
+    let fingerprint = |input: &str| edge.desks.first().fingerprint(input);
+    let intake = Intake::parse(&submission, digest, fingerprint).map_err(|violations| {
         metrics::submitted(Submitted::Refused, Duration::ZERO);
         status::invalid_fields(violations)
     })?;
     if !caller.speaks_for(&intake.authority) {
         return Err(status::case_not_found());
     }
-    let done = edge.desk.submit(intake, body).await.map_err(status::error)?;
+    let desk = if message.desk.is_empty() {
+        Arc::clone(edge.desks.taking(&intake.facts.country))
+    } else {
+        let mut checks = Checks::default();
+        let desk = edge.desk(&mut checks, &message.desk);
+        valid(checks, desk)?
+    };
+    let done = desk.submit(intake, body).await.map_err(status::error)?;
     Ok(wire::SubmitResponse {
-        case: Some(convert::case_status(edge.desk.name(), &done.case)),
+        case: Some(convert::case_status(desk.name(), &done.case)),
         replayed: done.is_replayed,
     })
 }
 
 /// The case, if it is the caller's; what is not theirs is not there.
-async fn own_case<S: Store>(edge: &Edge<S>, caller: &Caller, id: CaseId) -> Result<Case, Status> {
-    let case = edge.desk.get(id).await.map_err(status::error)?;
+async fn own_case<S: Store>(desk: &Desk<S>, caller: &Caller, id: CaseId) -> Result<Case, Status> {
+    let case = desk.get(id).await.map_err(status::error)?;
     if caller.speaks_for(&case.authority) { Ok(case) } else { Err(status::case_not_found()) }
 }
 
@@ -86,27 +140,107 @@ async fn get<S: Store>(
     message: wire::IntakeServiceGetRequest,
 ) -> Result<wire::IntakeServiceGetResponse, Status> {
     let mut checks = Checks::default();
-    let id = edge.case_id(&mut checks, &message.name);
-    let case = own_case(&edge, &caller, valid(checks, id)?).await?;
-    let contents = edge.desk.contents(case.id).await.map_err(status::error)?;
-    let (request, response) = open(case.id, &contents)?;
+    let case = edge.case(&mut checks, "name", &message.name);
+    let (desk, id) = valid(checks, case)?;
+    let case = own_case(&desk, &caller, id).await?;
+    let contents = desk.contents(id).await.map_err(status::error)?;
+    let opened = open(id, &contents, Reader::Portal)?;
     Ok(wire::IntakeServiceGetResponse {
-        case: Some(convert::case_status(edge.desk.name(), &case)),
-        request,
-        response,
+        case: Some(convert::case_status(desk.name(), &case)),
+        request: opened.request,
+        response: opened.response,
+        entries: opened.entries,
     })
 }
 
-type Opened = (Option<wire::EmergencyRequest>, Option<wire::ResponseContent>);
+/// Does a portal's act on a case of its own.
+async fn perform<S: Store>(
+    head: Head<S>,
+    caller: &Caller,
+    deed: Deed,
+    said: Said,
+) -> Result<(Option<wire::CaseStatus>, bool), Status> {
+    own_case(&head.desk, caller, head.id).await?;
+    let desk = head.desk.clone();
+    let done = head.perform(deed, Some(said)).await?;
+    Ok((Some(convert::case_status(desk.name(), &done.case)), done.is_replayed))
+}
 
-/// What was said in a case, as the messages that it was said in.
-pub(super) fn open(id: CaseId, contents: &Contents) -> Result<Opened, Status> {
-    fn read<M: prost::Message + Default>(bytes: Option<&Vec<u8>>) -> Result<Option<M>, ()> {
-        let read = bytes.map(|bytes| M::decode(bytes.as_slice())).transpose();
-        read.map_err(|_| ())
+async fn provide_information<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::ProvideInformationRequest,
+) -> Result<wire::ProvideInformationResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    check_text(&mut checks, "message", &message.message, 20_000);
+    let head = valid(checks, head)?;
+    let said = Said::Information(wire::InformationEntry { message: message.message });
+    let (case, replayed) = perform(head, &caller, Deed::ProvideInformation, said).await?;
+    Ok(wire::ProvideInformationResponse { case, replayed })
+}
+
+async fn withdraw<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::WithdrawRequest,
+) -> Result<wire::WithdrawResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    check_optional_text(&mut checks, "reason", &message.reason, 5_000);
+    let head = valid(checks, head)?;
+    let said = Said::Withdrawal(wire::WithdrawalEntry { reason: message.reason });
+    let (case, replayed) = perform(head, &caller, Deed::Withdraw, said).await?;
+    Ok(wire::WithdrawResponse { case, replayed })
+}
+
+async fn request_preservation<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::RequestPreservationRequest,
+) -> Result<wire::RequestPreservationResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    check_optional_text(&mut checks, "reason", &message.reason, 5_000);
+    let head = valid(checks, head)?;
+    let said = Said::Preservation(wire::PreservationEntry { reason: message.reason });
+    let (case, replayed) = perform(head, &caller, Deed::RequestPreservation, said).await?;
+    Ok(wire::RequestPreservationResponse { case, replayed })
+}
+
+async fn confirm_delivery<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::ConfirmDeliveryRequest,
+) -> Result<wire::ConfirmDeliveryResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    let number = message.disclosure;
+    if number == 0 {
+        check_required(&mut checks, "disclosure");
     }
-    let opened = || Ok((read(contents.request.as_ref())?, read(contents.response.as_ref())?));
-    opened().map_err(|()| status::unreadable_content(id))
+    check_optional_text(&mut checks, "note", &message.note, 5_000);
+    let head = valid(checks, head)?;
+    let said = Said::Delivery(wire::DeliveryEntry { number, note: message.note });
+    let (case, replayed) = perform(head, &caller, Deed::ConfirmDelivery(number), said).await?;
+    Ok(wire::ConfirmDeliveryResponse { case, replayed })
+}
+
+async fn list_data_categories<S: Store>(
+    edge: Edge<S>,
+    _caller: Caller,
+    message: wire::ListDataCategoriesRequest,
+) -> Result<wire::ListDataCategoriesResponse, Status> {
+    let mut checks = Checks::default();
+    let desk = edge.desk(&mut checks, &message.desk);
+    let live = valid(checks, desk)?.live();
+    let holding = |(category, holding): (&DataCategory, &Holding)| wire::Holding {
+        category: data_category::write(*category).into(),
+        is_held: holding.is_held,
+        kept_for: holding.kept_for.map(convert::duration),
+        description: holding.description.clone(),
+    };
+    Ok(wire::ListDataCategoriesResponse { holdings: live.holdings.iter().map(holding).collect() })
 }
 
 async fn list<S: Store>(
@@ -117,16 +251,17 @@ async fn list<S: Store>(
     let mut checks = Checks::default();
     let authority = checks.name::<AuthorityId>("authority", &message.authority);
     let page_size = watching::page_size(&mut checks, message.page_size);
-    let (authority, page_size) = valid(checks, authority.zip(page_size))?;
+    let desk = edge.desk(&mut checks, &message.desk);
+    let ((authority, page_size), desk) = valid(checks, authority.zip(page_size).zip(desk))?;
     if !caller.speaks_for(&authority) {
         return Err(status::case_not_found());
     }
-    let scope = format!("list/authority/{authority}");
+    let scope = format!("list/{}/authority/{authority}", desk.name());
     let after = tokens::open_page(&scope, &message.page_token)?;
     let index = Index::Authority(authority);
-    let (cases, next) = edge.desk.list(&index, after, page_size).await.map_err(status::error)?;
+    let (cases, next) = desk.list(&index, after, page_size).await.map_err(status::error)?;
     Ok(wire::IntakeServiceListResponse {
-        cases: cases.iter().map(|case| convert::case_status(edge.desk.name(), case)).collect(),
+        cases: cases.iter().map(|case| convert::case_status(desk.name(), case)).collect(),
         next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),
     })
 }
@@ -138,39 +273,45 @@ async fn watch<S: Store>(
 ) -> Result<Stream<wire::IntakeServiceWatchResponse>, Status> {
     let mut checks = Checks::default();
     let scope = match &message.scope {
-        Some(Scope::Name(name)) => edge.case_id(&mut checks, name).map(WatchScope::Case),
-        Some(Scope::Authority(name)) => checks.name("authority", name).map(WatchScope::Authority),
+        Some(Scope::Name(name)) => {
+            let case = edge.case(&mut checks, "name", name);
+            case.map(|(desk, id)| (desk, WatchScope::Case(id)))
+        }
+        Some(Scope::Authority(name)) => {
+            let desk = edge.desk(&mut checks, &message.desk);
+            desk.zip(checks.name("authority", name).map(WatchScope::Authority))
+        }
         None => {
             check_required(&mut checks, "scope");
             None
         }
     };
-    let scope = valid(checks, scope)?;
+    let (desk, scope) = valid(checks, scope)?;
     let token_scope = match &scope {
         WatchScope::Case(id) => {
-            own_case(&edge, &caller, *id).await?;
-            format!("watch/intake/{}", id.compact())
+            own_case(&desk, &caller, *id).await?;
+            format!("watch/{}/intake/{}", desk.name(), id.compact())
         }
         WatchScope::Authority(authority) if caller.speaks_for(authority) => {
-            format!("watch/intake/{authority}")
+            format!("watch/{}/intake/{authority}", desk.name())
         }
         WatchScope::Authority(_) | WatchScope::Desk => return Err(status::case_not_found()),
     };
     let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
-    let watch = edge.desk.watch(scope, resume).await.map_err(status::error)?;
-    let desk = edge.desk.name().clone();
-    Ok(watching::stream(&edge, watch, token_scope, move |told, resume_token| {
+    let watch = desk.watch(scope, resume).await.map_err(status::error)?;
+    let name = desk.name().clone();
+    Ok(watching::stream(&edge, desk, watch, token_scope, move |told, resume_token| {
         use wire::intake_service_watch_response::Message;
         let message = match told {
             watching::Told::Heartbeat(heartbeat) => Message::Heartbeat(heartbeat),
             watching::Told::Followed(Followed::Snapshot(case)) => {
-                Message::Snapshot(convert::case_status(&desk, &case))
+                Message::Snapshot(convert::case_status(&name, &case))
             }
             watching::Told::Followed(Followed::SnapshotEnd(cases)) => {
                 Message::SnapshotEnd(wire::SnapshotEnd { cases })
             }
             watching::Told::Followed(Followed::Change(change)) => {
-                Message::Change(convert::change(&desk, &change, Reader::Portal)?)
+                Message::Change(convert::change(&name, &change, Reader::Portal)?)
             }
         };
         Some(wire::IntakeServiceWatchResponse { message: Some(message), resume_token })

@@ -4,8 +4,11 @@ pub mod codec;
 mod convert;
 mod deadline;
 mod desk_service;
+mod desks;
+mod entries;
 mod identity;
 mod intake_service;
+mod oversight_service;
 mod serve;
 mod server;
 mod status;
@@ -14,6 +17,7 @@ mod tokens;
 mod watching;
 
 pub use convert::submission_of;
+pub use desks::Desks;
 pub use server::{
     GrpcServer, HealthReporter, MESSAGE_BYTES_MAX, ServerError, set_serving, set_stopped,
 };
@@ -57,5 +61,29 @@ pub mod wire {
         NeedInformationAnswer,
         ResponseContent,
         Contact,
+        CaseEntry,
+        UpdateEntry,
+        QuestionsEntry,
+        InformationEntry,
+        OutcomeEntry,
+        ManifestItem,
+        WithdrawalEntry,
+        PreservationEntry,
+        DeliveryEntry,
+        HandOverEntry,
+        ReclassificationEntry,
+        VerificationEntry,
+        ConflictEntry,
+        ConflictOfLaw,
+        LinkEntry,
+        ProposalEntry,
+        ClockEntry,
+        LegalHoldEntry,
+        HandOverRequest,
+        SendUpdateRequest,
+        AskForInformationRequest,
+        ProvideInformationRequest,
+        OpenIncidentRequest,
+        ProposeOutcomeRequest,
     );
 }

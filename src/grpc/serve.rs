@@ -7,38 +7,40 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
-use super::convert;
 use super::deadline::{self, MARGIN};
-use super::{identity, status};
+use super::desks::Desks;
+use super::entries::entry;
+use super::wire::case_entry::Said as Kind;
+use super::{identity, status, wire};
 use crate::clock::monotonic_now;
-use crate::core::intake::Checks;
-use crate::core::{Act, Caller, CaseId, RequestDigest, Role, Violation};
-use crate::desk::Desk;
+use crate::core::intake::{Checks, Code};
+use crate::core::{Act, Caller, CaseId, Deed, RequestDigest, Role, Violation};
+use crate::desk::{Desk, Done, Said, Store};
 use crate::telemetry::metrics;
 
 /// What the services share.
 pub(super) struct Edge<S> {
-    pub(super) desk: Arc<Desk<S>>,
+    pub(super) desks: Desks<S>,
     /// The work of calls, which goes on when a call is cancelled and is waited for at the stop.
     pub(super) work: TaskTracker,
     /// Ends watches and waits.
     pub(super) stop: CancellationToken,
 }
 
-impl<S> Clone for Edge<S> {
+impl<S: Store> Clone for Edge<S> {
     fn clone(&self) -> Self {
-        Self { desk: Arc::clone(&self.desk), work: self.work.clone(), stop: self.stop.clone() }
+        Self { desks: self.desks.clone(), work: self.work.clone(), stop: self.stop.clone() }
     }
 }
 
-impl<S: crate::desk::Store> Edge<S> {
-    /// Answers one call of `method`, which takes `role`.
+impl<S: Store> Edge<S> {
+    /// Answers one call of `method`, which takes one of `roles`.
     ///
     /// What `answer` does outlives the call: a client that hangs up cannot cut a commit in two.
     pub(super) async fn serve<M, R, F>(
         &self,
         method: &'static str,
-        role: Role,
+        roles: &[Role],
         request: Request<M>,
         answer: impl FnOnce(Self, Caller, M) -> F,
     ) -> Result<Response<R>, Status>
@@ -54,7 +56,7 @@ impl<S: crate::desk::Store> Edge<S> {
                 work.await.unwrap_or_else(|_| Err(status::fault()))
             }
         };
-        self.serve_waiting(method, role, request, detached).await
+        self.serve_waiting(method, roles, request, detached).await
     }
 
     /// Like [`Edge::serve`], for a call that waits and writes nothing by itself: it ends with the
@@ -62,7 +64,7 @@ impl<S: crate::desk::Store> Edge<S> {
     pub(super) async fn serve_waiting<M, R, F>(
         &self,
         method: &'static str,
-        role: Role,
+        roles: &[Role],
         request: Request<M>,
         answer: impl FnOnce(Self, Caller, M) -> F,
     ) -> Result<Response<R>, Status>
@@ -70,7 +72,7 @@ impl<S: crate::desk::Store> Edge<S> {
         F: Future<Output = Result<R, Status>>,
     {
         let started = monotonic_now();
-        let answered = self.answer(role, request, answer).await;
+        let answered = self.answer(roles, request, answer).await;
         let code = answered.as_ref().map_or_else(Status::code, |_| tonic::Code::Ok);
         metrics::rpc(method, status::code_name(code), started.elapsed());
         answered.map(Response::new)
@@ -78,7 +80,7 @@ impl<S: crate::desk::Store> Edge<S> {
 
     async fn answer<M, R, F>(
         &self,
-        role: Role,
+        roles: &[Role],
         request: Request<M>,
         answer: impl FnOnce(Self, Caller, M) -> F,
     ) -> Result<R, Status>
@@ -86,8 +88,8 @@ impl<S: crate::desk::Store> Edge<S> {
         F: Future<Output = Result<R, Status>>,
     {
         let caller = identity::caller(request.metadata())?;
-        if !caller.has_role(role) {
-            return Err(status::role_missing(role.word()));
+        if !roles.iter().any(|role| caller.has_role(*role)) {
+            return Err(status::role_missing(roles));
         }
         let remaining = deadline::remaining(request.metadata());
         if remaining.is_some_and(|remaining| remaining <= MARGIN) {
@@ -102,25 +104,118 @@ impl<S: crate::desk::Store> Edge<S> {
         }
     }
 
-    /// The case that `name` names, checked with the other fields.
-    pub(super) fn case_id(&self, checks: &mut Checks, name: &str) -> Option<CaseId> {
-        let id = convert::parse_name(self.desk.name(), name);
+    /// The desk and the case that `name` names, checked with the other fields.
+    pub(super) fn case(
+        &self,
+        checks: &mut Checks,
+        field: &str,
+        name: &str,
+    ) -> Option<(Arc<Desk<S>>, CaseId)> {
         if name.is_empty() {
-            check_required(checks, "name");
-        } else if id.is_none() {
-            let fix = format!(
-                "send a case of this desk, such as desks/{}/cases/K7QF-2MXD-9RTA-4WZE",
-                self.desk.name()
-            );
-            checks.violation("name", crate::core::intake::Code::BadFormat, fix);
+            check_required(checks, field);
+            return None;
         }
-        id
+        let Some((desk, id)) = self.desks.case(name) else {
+            let fix = format!("send a case of a desk here, such as {}", self.desks.example());
+            checks.violation(field, Code::BadFormat, fix);
+            return None;
+        };
+        Some((Arc::clone(desk), id))
+    }
+
+    /// The desk that is named, or the first, checked with the other fields.
+    pub(super) fn desk(&self, checks: &mut Checks, name: &str) -> Option<Arc<Desk<S>>> {
+        let desk = self.desks.named(name).cloned();
+        if desk.is_none() {
+            let names: Vec<&str> = self.desks.iter().map(|desk| desk.name().as_str()).collect();
+            let fix = format!("send one of the desks here: {}", names.join(", "));
+            checks.violation("desk", Code::UnknownValue, fix);
+        }
+        desk
+    }
+
+    /// The head of a person's act on a case, checked with the other fields.
+    pub(super) fn head<M: CaseRequest>(
+        &self,
+        checks: &mut Checks,
+        caller: &Caller,
+        message: &M,
+    ) -> Option<Head<S>> {
+        let act = act(checks, caller, M::METHOD, message.request_id(), message);
+        let case = self.case(checks, "name", message.name());
+        let (act, (desk, id)) = act.zip(case)?;
+        Some(Head { desk, id, act })
+    }
+}
+
+/// A message that asks for an act on a case.
+pub(super) trait CaseRequest: prost::Message {
+    /// The method it is of.
+    const METHOD: &'static str;
+    /// What the caller calls the act.
+    fn request_id(&self) -> &str;
+    /// The case.
+    fn name(&self) -> &str;
+}
+
+macro_rules! case_requests {
+    ($($message:ident = $method:literal),+ $(,)?) => {$(
+        impl CaseRequest for wire::$message {
+            const METHOD: &'static str = $method;
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+    )+};
+}
+
+case_requests!(
+    ClaimRequest = "Claim",
+    RenewClaimRequest = "RenewClaim",
+    ReleaseClaimRequest = "ReleaseClaim",
+    RespondRequest = "Respond",
+    HandOverRequest = "HandOver",
+    SendUpdateRequest = "SendUpdate",
+    AskForInformationRequest = "AskForInformation",
+    ReclassifyRequest = "Reclassify",
+    RecordVerificationRequest = "RecordVerification",
+    RecordConflictRequest = "RecordConflict",
+    LinkDuplicateRequest = "LinkDuplicate",
+    ProposeOutcomeRequest = "ProposeOutcome",
+    ApproveOutcomeRequest = "ApproveOutcome",
+    ConfirmWithdrawalRequest = "ConfirmWithdrawal",
+    PauseClockRequest = "PauseClock",
+    ResumeClockRequest = "ResumeClock",
+    SettleClockRequest = "SettleClock",
+    AcknowledgePageRequest = "AcknowledgePage",
+    ProvideInformationRequest = "ProvideInformation",
+    WithdrawRequest = "Withdraw",
+    RequestPreservationRequest = "RequestPreservation",
+    ConfirmDeliveryRequest = "ConfirmDelivery",
+    SetLegalHoldRequest = "SetLegalHold",
+);
+
+/// Who acts on which case of which desk.
+pub(super) struct Head<S> {
+    pub(super) desk: Arc<Desk<S>>,
+    pub(super) id: CaseId,
+    pub(super) act: Act,
+}
+
+impl<S: Store> Head<S> {
+    /// Does it, with what is said in it.
+    pub(super) async fn perform(self, deed: Deed, said: Option<Kind>) -> Result<Done, Status> {
+        let said = said.map_or(Said::Nothing, |said| entry(&self.desk, &self.act, said));
+        self.desk.act(self.id, self.act, deed, said).await.map_err(status::error)
     }
 }
 
 pub(super) fn check_required(checks: &mut Checks, field: &str) {
     let fix = "this field is required; fill it in";
-    checks.violation(field, crate::core::intake::Code::Required, fix);
+    checks.violation(field, Code::Required, fix);
 }
 
 /// The head of a person's act, checked with the other fields. `content` is what a repeat must send
@@ -134,7 +229,8 @@ pub(super) fn act<M: prost::Message>(
 ) -> Option<Act> {
     let request_id = checks.name("request_id", request_id)?;
     let digest = RequestDigest::of(method, &content.encode_to_vec());
-    Some(Act { by: caller.subject.clone(), request_id, digest })
+    let (by, roles) = (caller.subject.clone(), caller.roles.clone());
+    Some(Act { by, roles, request_id, digest })
 }
 
 /// The checked parts of a message, or everything that is wrong with it.

@@ -1,6 +1,5 @@
 //! The gRPC server: services, health, reflection, limits, and its stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,14 +10,16 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 pub use tonic_health::server::HealthReporter;
 
-use super::desk_service::Desks;
-use super::intake_service::Intakes;
+use super::desk_service::DeskCalls;
+use super::desks::Desks;
+use super::intake_service::IntakeCalls;
+use super::oversight_service::OversightCalls;
 use super::serve::Edge;
 use super::status::CONTRACT_CODES;
 use super::wire;
 use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
-use crate::desk::Desk;
+use super::wire::oversight_service_server::OversightServiceServer;
 use crate::desk::Store;
 use crate::telemetry::metrics;
 
@@ -35,8 +36,13 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 36] = [
     "Submit",
+    "ProvideInformation",
+    "Withdraw",
+    "RequestPreservation",
+    "ConfirmDelivery",
+    "ListDataCategories",
     "IntakeService.Get",
     "IntakeService.List",
     "IntakeService.Watch",
@@ -45,13 +51,33 @@ const METHODS: [&str; 12] = [
     "RenewClaim",
     "ReleaseClaim",
     "Respond",
+    "HandOver",
+    "SendUpdate",
+    "AskForInformation",
+    "Reclassify",
+    "RecordVerification",
+    "RecordConflict",
+    "LinkDuplicate",
+    "ProposeOutcome",
+    "ApproveOutcome",
+    "ConfirmWithdrawal",
+    "PauseClock",
+    "ResumeClock",
+    "SettleClock",
+    "AcknowledgePage",
+    "OpenIncident",
+    "CloseIncident",
+    "GetPolicy",
+    "GetStatus",
+    "SetLegalHold",
     "DeskService.Get",
     "DeskService.List",
     "DeskService.Watch",
 ];
 
 /// The services that health checks may ask for; the empty name stands for the process.
-const SERVICES: [&str; 3] = ["", "urgence.v1.IntakeService", "urgence.v1.DeskService"];
+const SERVICES: [&str; 4] =
+    ["", "urgence.v1.IntakeService", "urgence.v1.DeskService", "urgence.v1.OversightService"];
 
 /// Tells health checks for the last time that calls are not welcome, and ends their watches, which
 /// would hold the stop up.
@@ -71,8 +97,8 @@ pub async fn set_serving(health: &HealthReporter, is_serving: bool) {
     }
 }
 
-/// The services of one desk, ready to be served.
-pub struct GrpcServer<S> {
+/// The services of all desks, ready to be served.
+pub struct GrpcServer<S: Store> {
     edge: Edge<S>,
     health: HealthReporter,
 }
@@ -97,10 +123,11 @@ impl ServerError {
 }
 
 impl<S: Store> GrpcServer<S> {
-    /// The services of `desk`.
-    pub fn new(desk: Arc<Desk<S>>) -> Self {
+    /// The services of `desks`.
+    #[must_use]
+    pub fn new(desks: Desks<S>) -> Self {
         METHODS.iter().for_each(|method| metrics::rpc_known(method, &CONTRACT_CODES));
-        let edge = Edge { desk, work: TaskTracker::new(), stop: CancellationToken::new() };
+        let edge = Edge { desks, work: TaskTracker::new(), stop: CancellationToken::new() };
         Self { edge, health: HealthReporter::new() }
     }
 
@@ -133,10 +160,12 @@ impl<S: Store> GrpcServer<S> {
         };
         let v1 = reflection().build_v1().map_err(|error| ServerError::new(&error))?;
         let v1alpha = reflection().build_v1alpha().map_err(|error| ServerError::new(&error))?;
-        let intake = IntakeServiceServer::new(Intakes(edge.clone()))
+        let intake = IntakeServiceServer::new(IntakeCalls(edge.clone()))
             .max_decoding_message_size(TRANSPORT_BYTES_MAX);
-        let desk =
-            DeskServiceServer::new(Desks(edge)).max_decoding_message_size(TRANSPORT_BYTES_MAX);
+        let desk = DeskServiceServer::new(DeskCalls(edge.clone()))
+            .max_decoding_message_size(TRANSPORT_BYTES_MAX);
+        let oversight = OversightServiceServer::new(OversightCalls(edge))
+            .max_decoding_message_size(TRANSPORT_BYTES_MAX);
 
         // Set here, since the server sets it only on sockets that it opens itself: without it small
         // answers wait 40 ms for an acknowledgement.
@@ -156,6 +185,7 @@ impl<S: Store> GrpcServer<S> {
             .add_service(v1alpha)
             .add_service(intake)
             .add_service(desk)
+            .add_service(oversight)
             .serve_with_incoming_shutdown(incoming, stopping)
             .await;
         work.close();

@@ -4,8 +4,9 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use crate::core::{CaseId, Refusal, Violation};
-use crate::desk::{Error, StoreError};
+use crate::core::incident::IncidentRefusal;
+use crate::core::{CaseId, Refusal, Role, Violation};
+use crate::desk::{Error, NotEntitled, StoreError};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub(super) const ERROR_DOMAIN: &str = "urgence.v1";
@@ -64,8 +65,10 @@ pub(super) fn bad_caller() -> Status {
     status(Code::InvalidArgument, "BAD_CALLER", message)
 }
 
-pub(super) fn role_missing(role: &str) -> Status {
-    status(Code::PermissionDenied, "ROLE_MISSING", format!("this method takes the role {role}"))
+pub(super) fn role_missing(roles: &[Role]) -> Status {
+    let words: Vec<&str> = roles.iter().map(|role| role.word()).collect();
+    let message = format!("this method takes the role {}", words.join(" or "));
+    status(Code::PermissionDenied, "ROLE_MISSING", message)
 }
 
 pub(super) fn case_not_found() -> Status {
@@ -99,6 +102,11 @@ pub(super) fn fault() -> Status {
     status(Code::Internal, "FAULT", message)
 }
 
+/// A key or a number that the registry does not hold for the authority of the case.
+pub(super) fn refused_by_registry(refusal: Refusal) -> Status {
+    error(Error::Refused(refusal))
+}
+
 /// Stored content that this version cannot read.
 pub(super) fn unreadable_content(id: CaseId) -> Status {
     let (code, reason) = (Code::Internal, "STORED_CASE_UNREADABLE");
@@ -113,9 +121,12 @@ pub(super) fn error(error: Error) -> Status {
     let (code, reason) = classify(&error);
     match &error {
         Error::Refused(refusal) => status(code, reason, refusal.to_string()),
-        Error::TooOld | Error::Superseded | Error::Stopping => {
-            status(code, reason, error.to_string())
-        }
+        Error::Incident(_)
+        | Error::NotEntitled(_)
+        | Error::ContactsInUse { .. }
+        | Error::TooOld
+        | Error::Superseded
+        | Error::Stopping => status(code, reason, error.to_string()),
         Error::Store(_) | Error::NotDurable { .. } | Error::Contended => {
             tracing::error!(reason, %error, "a call failed");
             let message = match code {
@@ -130,17 +141,55 @@ pub(super) fn error(error: Error) -> Status {
     }
 }
 
+/// The code and the reason of a refusal: not found, used before, over, or else the case's state.
+const fn refused(refusal: Refusal) -> (Code, &'static str) {
+    let reason = match refusal {
+        Refusal::CaseNotFound => return (Code::NotFound, "CASE_NOT_FOUND"),
+        Refusal::RequestIdReused => return (Code::AlreadyExists, "REQUEST_ID_REUSED"),
+        Refusal::EpochOver => return (Code::Aborted, "EPOCH_OVER"),
+        Refusal::ClaimedByAnother => "CLAIMED_BY_ANOTHER",
+        Refusal::CaseEnded => "CASE_ENDED",
+        Refusal::AlreadyAnswered => "ALREADY_ANSWERED",
+        Refusal::NotAnswered => "NOT_ANSWERED",
+        Refusal::DisclosureNotApproved => "DISCLOSURE_NOT_APPROVED",
+        Refusal::NotVerified => "NOT_VERIFIED",
+        Refusal::SecondPersonNeeded => "SECOND_PERSON_NEEDED",
+        Refusal::LegalReviewerNeeded => "LEGAL_REVIEWER_NEEDED",
+        Refusal::ConflictStands => "CONFLICT_STANDS",
+        Refusal::ConflictNotRecorded => "CONFLICT_NOT_RECORDED",
+        Refusal::CategoryNotRequested => "CATEGORY_NOT_REQUESTED",
+        Refusal::CategoryDecided => "CATEGORY_DECIDED",
+        Refusal::ProposalReplaced => "PROPOSAL_REPLACED",
+        Refusal::RecipientKeyUnknown => "RECIPIENT_KEY_UNKNOWN",
+        Refusal::CallbackNumberUnknown => "CALLBACK_NUMBER_UNKNOWN",
+        Refusal::DuplicateNotLinked => "DUPLICATE_NOT_LINKED",
+        Refusal::ClockNotRunning => "CLOCK_NOT_RUNNING",
+        Refusal::ClockNotPaused => "CLOCK_NOT_PAUSED",
+        Refusal::ClockNotPausable => "CLOCK_NOT_PAUSABLE",
+        Refusal::ClockNotSettled => "CLOCK_NOT_SETTLED",
+        Refusal::AlreadyExtended => "ALREADY_EXTENDED",
+        Refusal::WithdrawalNotRequested => "WITHDRAWAL_NOT_REQUESTED",
+        Refusal::DisclosureNotFound => "DISCLOSURE_NOT_FOUND",
+        Refusal::PageNotFound => "PAGE_NOT_FOUND",
+        Refusal::NothingToChange => "NOTHING_TO_CHANGE",
+    };
+    (Code::FailedPrecondition, reason)
+}
+
 fn classify(error: &Error) -> (Code, &'static str) {
     match error {
-        Error::Refused(refusal) => match refusal {
-            Refusal::CaseNotFound => (Code::NotFound, "CASE_NOT_FOUND"),
-            Refusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
-            Refusal::ClaimedByAnother => (Code::FailedPrecondition, "CLAIMED_BY_ANOTHER"),
-            Refusal::CaseEnded => (Code::FailedPrecondition, "CASE_ENDED"),
-            Refusal::AlreadyAnswered => (Code::FailedPrecondition, "ALREADY_ANSWERED"),
-            Refusal::DisclosureNotApproved => (Code::FailedPrecondition, "DISCLOSURE_NOT_APPROVED"),
-            Refusal::EpochOver => (Code::Aborted, "EPOCH_OVER"),
+        Error::Refused(refusal) => refused(*refusal),
+        Error::Incident(refusal) => match refusal {
+            IncidentRefusal::NotFound => (Code::NotFound, "INCIDENT_NOT_FOUND"),
+            IncidentRefusal::NameTaken => (Code::FailedPrecondition, "INCIDENT_NAME_TAKEN"),
+            IncidentRefusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
+            IncidentRefusal::Closed => (Code::FailedPrecondition, "INCIDENT_CLOSED"),
         },
+        Error::NotEntitled(NotEntitled::NotListed) => (Code::NotFound, "AUTHORITY_UNKNOWN"),
+        Error::NotEntitled(NotEntitled::OtherNatures) => {
+            (Code::PermissionDenied, "NATURE_NOT_ALLOWED")
+        }
+        Error::ContactsInUse { .. } => (Code::FailedPrecondition, "CONTACTS_IN_USE"),
         Error::Store(error) => match error {
             StoreError::Unreachable { .. } | StoreError::Failed { .. } => {
                 (Code::Unavailable, "STORE_UNAVAILABLE")

@@ -2,71 +2,14 @@
 
 use prost_types::Timestamp as WireTimestamp;
 
-use super::wire;
-use crate::core::Nature;
-use crate::core::intake::{
-    Attestation, Choice, Contact, DataCategory, DataScope, Delivery, Document, DocumentKind,
-    Emergency, Imminence, Justification, Moment, NonDisclosure, PersonAtRisk, Preservation,
-    Requester, Submission, Target, TargetType,
+use super::convert::words::{
+    data_category, document_kind, imminence, instrument, nature, protection, target_type,
 };
-
-/// Declares how the values of a wire enum are read. The names are the same on both sides.
-macro_rules! choice {
-    ($read:ident, $core:ident, [$($value:ident),+ $(,)?]) => {
-        pub(super) fn $read(number: i32) -> Choice<$core> {
-            match wire::$core::try_from(number) {
-                Ok(wire::$core::Unspecified) => Choice::Missing,
-                $(Ok(wire::$core::$value) => Choice::Known($core::$value),)+
-                Err(_) => Choice::Unknown,
-            }
-        }
-    };
-}
-
-choice!(
-    nature,
-    Nature,
-    [
-        TerrorismInProgress,
-        TerrorismImminent,
-        ThreatToLife,
-        SeriousInjury,
-        Kidnapping,
-        MissingChild,
-        MissingVulnerableAdult,
-        SuicideRisk,
-        ChildSexualAbuseOngoing,
-        BombThreat,
-        SchoolThreat,
-        CriticalInfrastructure,
-        Routine,
-    ]
-);
-choice!(imminence, Imminence, [Now, Hours, Days, Unknown]);
-choice!(
-    target_type,
-    TargetType,
-    [
-        Email,
-        Phone,
-        Username,
-        AccountId,
-        Url,
-        IpAddress,
-        Imei,
-        Imsi,
-        DeviceSerial,
-        PaymentId,
-        OrderId,
-        Other,
-    ]
-);
-choice!(
-    data_category,
-    DataCategory,
-    [Subscriber, UserIdentification, Traffic, Content, LiveLocation]
-);
-choice!(document_kind, DocumentKind, [Letterhead, Order, Translation, Other]);
+use super::wire;
+use crate::core::intake::{
+    Attestation, Contact, DataScope, Delivery, Document, Emergency, Justification, Moment,
+    NonDisclosure, PersonAtRisk, Preservation, Requester, Submission, Target,
+};
 
 fn moment(timestamp: &WireTimestamp) -> Moment {
     Moment { seconds: timestamp.seconds, nanos: timestamp.nanos }
@@ -106,6 +49,8 @@ pub(super) fn submission(request_id: &str, request: &wire::EmergencyRequest) -> 
             }
         }),
         documents: request.documents.iter().map(document).collect(),
+        instrument: instrument::read(request.instrument),
+        is_without_validation: request.is_without_validation,
     }
 }
 
@@ -142,10 +87,10 @@ fn emergency(sent: &wire::Emergency) -> Emergency {
         relationship: sent.relationship.clone(),
     });
     Emergency {
-        nature: nature(sent.nature),
+        nature: nature::read(sent.nature),
         description: sent.description.clone(),
         person_at_risk: person_at_risk.unwrap_or_default(),
-        imminence: imminence(sent.imminence),
+        imminence: imminence::read(sent.imminence),
         imminent_at: optional_moment(sent.imminent_at.as_ref()),
         danger_location: sent.danger_location.clone(),
         danger_country: sent.danger_country.clone(),
@@ -156,18 +101,19 @@ fn emergency(sent: &wire::Emergency) -> Emergency {
 
 fn target(sent: &wire::Target) -> Target {
     Target {
-        kind: target_type(sent.r#type),
+        kind: target_type::read(sent.r#type),
         value: sent.value.clone(),
         platform_url: sent.platform_url.clone(),
         observed_at: sent.observed_at.iter().map(moment).collect(),
         port: sent.port,
         notes: sent.notes.clone(),
+        protection: protection::read(sent.protection),
     }
 }
 
 fn data(sent: &wire::DataScope) -> DataScope {
     DataScope {
-        categories: sent.categories.iter().map(|number| data_category(*number)).collect(),
+        categories: sent.categories.iter().map(|number| data_category::read(*number)).collect(),
         subtypes: sent.subtypes.clone(),
         from: optional_moment(sent.from.as_ref()),
         to: optional_moment(sent.to.as_ref()),
@@ -176,7 +122,7 @@ fn data(sent: &wire::DataScope) -> DataScope {
             .justifications
             .iter()
             .map(|sent| Justification {
-                category: data_category(sent.category),
+                category: data_category::read(sent.category),
                 reason: sent.reason.clone(),
             })
             .collect(),
@@ -196,7 +142,7 @@ fn document(sent: &wire::Document) -> Document {
         sha256: sent.sha256.clone(),
         media_type: sent.media_type.clone(),
         size_bytes: sent.size_bytes,
-        kind: document_kind(sent.kind),
+        kind: document_kind::read(sent.kind),
     }
 }
 

@@ -49,12 +49,13 @@ pub(super) enum Told {
 /// it; then says what.
 pub(super) fn stream<S: Store, T: Send + 'static>(
     edge: &Edge<S>,
+    desk: Arc<Desk<S>>,
     watch: Watch<S>,
     token_scope: String,
     write: impl Fn(Told, String) -> Option<T> + Send + Sync + 'static,
 ) -> Stream<T> {
     let (sender, receiver) = mpsc::channel(BUFFERED);
-    let (desk, stop) = (Arc::clone(&edge.desk), edge.stop.clone());
+    let stop = edge.stop.clone();
     edge.work.spawn(async move {
         metrics::watches(1.0);
         tokio::select! {

@@ -13,7 +13,7 @@ use super::endpoints::RESPONSE_TIMEOUT;
 use super::keys::Keys;
 use super::link::Link;
 use super::script::CommitScript;
-use super::{Commit, Outcome, StoreError};
+use super::{Commit, IncidentCommit, Outcome, StoreError};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::CaseId;
 use crate::telemetry::metrics;
@@ -37,6 +37,7 @@ return 1";
 /// A write and where its outcome goes.
 pub(super) enum Write {
     Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
+    Incident(Box<IncidentCommit>, oneshot::Sender<Result<Outcome, StoreError>>),
     /// Whether what was read is here, and durable.
     Fence {
         id: CaseId,
@@ -84,7 +85,7 @@ impl Committer {
         for (write, answer) in batch.drain(..).zip(answers) {
             // A caller that has gone away no longer needs the answer; the write stands.
             match write {
-                Write::Commit(_, reply) => {
+                Write::Commit(_, reply) | Write::Incident(_, reply) => {
                     _ = reply.send(answer.and_then(Self::read));
                 }
                 Write::Fence { reply, .. } => {
@@ -97,6 +98,7 @@ impl Committer {
     fn call(&self, write: &Write) -> Cmd {
         match write {
             Write::Commit(commit, _) => self.script.call(&self.keys, commit),
+            Write::Incident(commit, _) => self.script.call_incident(&self.keys, commit),
             Write::Fence { id, version, .. } => {
                 let mut fence = redis::cmd("EVAL");
                 fence.arg(FENCE).arg(2).arg(self.keys.case(*id)).arg(self.keys.fence());

@@ -1,8 +1,9 @@
 //! Every Redis key there is, and what it holds.
 
 use super::Index;
+use crate::core::intake::Fingerprint;
 use crate::core::memory::ActKey;
-use crate::core::{AuthorityId, CaseId, DeskName, PolicyId};
+use crate::core::{AuthorityId, CaseId, DeskName, IncidentName, Lane, PolicyId};
 
 /// The keys of one desk. They share a hash tag, so that one commit may touch any of them.
 #[derive(Clone, Debug)]
@@ -15,14 +16,43 @@ impl Keys {
         Self { tag: format!("{{urgence:{desk}}}") }
     }
 
-    /// HASH: version, state, request, response.
+    /// HASH: version, state, request, response, and `said:<version>` for everything else that was
+    /// said. A tombstone has version and state alone.
     pub(super) fn case(&self, id: CaseId) -> String {
         format!("{}:case:{}", self.tag, id.compact())
     }
 
-    /// ZSET: cases that wait to be claimed, by place.
-    pub(super) fn ready(&self) -> String {
-        format!("{}:ready", self.tag)
+    /// ZSET, one per lane: cases that wait to be claimed, by place.
+    pub(super) fn ready(&self, lane: Lane) -> String {
+        match lane {
+            Lane::Ordinary => format!("{}:ready", self.tag),
+            Lane::Incident => format!("{}:ready:incident", self.tag),
+        }
+    }
+
+    /// ZSET: cases that somebody holds, by the millisecond at which the claim ends.
+    pub(super) fn claimed(&self) -> String {
+        format!("{}:claimed", self.tag)
+    }
+
+    /// ZSET: cases with this target, by the millisecond of acceptance.
+    pub(super) fn target(&self, fingerprint: Fingerprint) -> String {
+        format!("{}:target:{}", self.tag, hex(&fingerprint.0))
+    }
+
+    /// HASH: version, state, facts: an incident.
+    pub(super) fn incident(&self, name: &IncidentName) -> String {
+        format!("{}:incident:{name}", self.tag)
+    }
+
+    /// ZSET: every incident's name, by the millisecond it was opened.
+    pub(super) fn incidents(&self) -> String {
+        format!("{}:incidents", self.tag)
+    }
+
+    /// ZSET: the cases that belong or belonged to an incident, by the millisecond of acceptance.
+    pub(super) fn incident_cases(&self, name: &IncidentName) -> String {
+        format!("{}:incident-cases:{name}", self.tag)
     }
 
     /// ZSET: cases with a wake, by its millisecond.
@@ -30,7 +60,7 @@ impl Keys {
         format!("{}:wake", self.tag)
     }
 
-    /// ZSET: cases without a first response, by place.
+    /// ZSET: cases to which an answer is owed, by place.
     pub(super) fn unanswered(&self) -> String {
         format!("{}:unanswered", self.tag)
     }
@@ -62,8 +92,7 @@ impl Keys {
 
     /// STRING with an expiry: the case that an act got.
     pub(super) fn note(&self, key: ActKey) -> String {
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:note:{hex}", self.tag)
+        format!("{}:note:{}", self.tag, hex(&key))
     }
 
     /// STRING: written to make a later WAIT speak for what was read before.
@@ -73,10 +102,18 @@ impl Keys {
 
     pub(super) fn index(&self, index: &Index) -> String {
         match index {
-            Index::Ready => self.ready(),
+            Index::Ready(lane) => self.ready(*lane),
             Index::Unanswered => self.unanswered(),
+            Index::Claimed => self.claimed(),
+            Index::Target(fingerprint) => self.target(*fingerprint),
+            Index::Incident(name) => self.incident_cases(name),
+            Index::Wake => self.wake(),
             Index::All => self.cases(),
             Index::Authority(authority) => self.authority(authority),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,12 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Figures, Index, Kept, Loaded, Outcome, Position, Store,
-    StoreError, Unreadable, codec,
+    Commit, Contents, Cursor, Due, Entry, Facts, Figures, IncidentCommit, Index, Kept, Loaded,
+    LoadedIncident, Outcome, Position, Said, Store, StoreError, Unreadable, codec,
 };
 use crate::core::memory::ActKey;
 use crate::core::projection::{Place, Projection, project};
-use crate::core::{AuthorityId, Band, Case, CaseId, Policy, PolicyId, Timestamp};
+use crate::core::{
+    AuthorityId, Band, Case, CaseId, Fingerprint, Incident, IncidentName, Lane, Policy, PolicyId,
+    Timestamp,
+};
 
 /// A store in memory.
 #[derive(Debug)]
@@ -26,7 +29,11 @@ struct Inner {
     contents: HashMap<CaseId, Contents>,
     policies: HashMap<PolicyId, Policy>,
     notes: HashMap<ActKey, (CaseId, Timestamp)>,
-    ready: BTreeSet<Position>,
+    ready: HashMap<Lane, BTreeSet<Position>>,
+    claimed: BTreeSet<Position>,
+    targets: HashMap<Fingerprint, BTreeSet<Position>>,
+    incidents: HashMap<IncidentName, (u64, Vec<u8>, Option<Facts>)>,
+    incident_cases: HashMap<IncidentName, BTreeSet<Position>>,
     wake: BTreeSet<Position>,
     unanswered: BTreeSet<Position>,
     all: BTreeSet<Position>,
@@ -56,7 +63,11 @@ impl MemoryStore {
                 contents: HashMap::new(),
                 policies: HashMap::new(),
                 notes: HashMap::new(),
-                ready: BTreeSet::new(),
+                ready: Lane::ALL.iter().map(|lane| (*lane, BTreeSet::new())).collect(),
+                claimed: BTreeSet::new(),
+                targets: HashMap::new(),
+                incidents: HashMap::new(),
+                incident_cases: HashMap::new(),
                 wake: BTreeSet::new(),
                 unanswered: BTreeSet::new(),
                 all: BTreeSet::new(),
@@ -111,13 +122,29 @@ impl Inner {
             codec::decode_case(case.id, version, &state).expect("what was encoded is readable")
         });
         let contents = self.contents.entry(case.id).or_default();
-        contents.request = commit.contents.request.or(contents.request.take());
-        contents.response = commit.contents.response.or(contents.response.take());
+        match commit.said {
+            Said::Nothing => {}
+            Said::Request(bytes) => contents.request = Some(bytes),
+            Said::Response(bytes) => contents.response = Some(bytes),
+            Said::Message(bytes) => _ = contents.messages.insert(case.version, bytes),
+        }
+        if case.purged_at.is_some() {
+            *contents = Contents::default();
+        }
         self.index(before.as_ref().map(|case| (case.id, project(case))), false);
         self.index(Some((case.id, project(case))), true);
         let accepted = Position { score: project(case).accepted_at.as_millis(), id: case.id };
         self.all.insert(accepted);
         self.authorities.entry(case.authority.clone()).or_default().insert(accepted);
+        for target in &case.facts.fingerprints {
+            self.targets.entry(*target).or_default().insert(accepted);
+        }
+        for target in &commit.forgotten {
+            self.targets.entry(*target).or_default().remove(&accepted);
+        }
+        if let Some(incident) = &case.incident {
+            self.incident_cases.entry(incident.clone()).or_default().insert(accepted);
+        }
         if let Some(note) = commit.note {
             self.notes.insert(note.key, (case.id, self.now + note.kept_for));
         }
@@ -129,8 +156,10 @@ impl Inner {
 
     fn index(&mut self, projection: Option<(CaseId, Projection)>, is_present: bool) {
         let Some((id, projection)) = projection else { return };
+        let lane = projection.ready.map_or(Lane::Ordinary, |(lane, _)| lane);
         for (index, score) in [
-            (&mut self.ready, projection.ready.map(Place::score)),
+            (self.ready.entry(lane).or_default(), projection.ready.map(|(_, place)| place.score())),
+            (&mut self.claimed, projection.claimed.map(Timestamp::as_millis)),
             (&mut self.wake, projection.wake_at.map(Timestamp::as_millis)),
             (&mut self.unanswered, projection.unanswered.map(Place::score)),
         ] {
@@ -169,7 +198,9 @@ impl Inner {
         let mut figures = Figures { events: self.events.len() as u64, ..Figures::default() };
         for band in Band::all() {
             let (from, to) = Place::bounds(band);
-            figures.ready.push(count(&self.ready, from, to));
+            let incident = count(&self.ready[&Lane::Incident], from, to);
+            figures.ready.push(count(&self.ready[&Lane::Ordinary], from, to) + incident);
+            figures.ready_incident += incident;
             figures.unanswered.push(count(&self.unanswered, from, to));
             let passed = Place::new(band, self.now).score() + 1;
             figures.overdue.push(count(&self.unanswered, from, passed));
@@ -177,7 +208,7 @@ impl Inner {
             let case = first.and_then(|at| self.case(at.id).ok().flatten());
             figures
                 .oldest_unanswered
-                .push(case.map_or(Duration::ZERO, |case| case.waited(self.now)));
+                .push(case.map_or(Duration::ZERO, |case| case.owed_for(self.now)));
         }
         let late_ms = self.now.as_millis().saturating_sub(2_000);
         figures.wakes_overdue = count(&self.wake, 0, late_ms);
@@ -214,6 +245,48 @@ impl Store for MemoryStore {
         Ok(self.lock().cases.get(&id).is_some_and(|(found, _)| *found >= version))
     }
 
+    async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
+        let inner = self.lock();
+        let stored = inner.incidents.get(name);
+        let incident = stored.map(|(version, state, _)| {
+            codec::decode_incident(name.clone(), *version, state)
+                .expect("what was encoded is readable")
+        });
+        let facts = stored.and_then(|(_, _, facts)| facts.clone());
+        Ok(LoadedIncident { now: inner.now, incident, facts })
+    }
+
+    async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
+        let inner = self.lock();
+        let mut incidents: Vec<Incident> = inner
+            .incidents
+            .iter()
+            .map(|(name, (version, state, _))| {
+                codec::decode_incident(name.clone(), *version, state)
+                    .expect("what was encoded is readable")
+            })
+            .collect();
+        incidents
+            .sort_by(|one, other| (other.opened_at, &other.name).cmp(&(one.opened_at, &one.name)));
+        Ok(incidents)
+    }
+
+    async fn commit_incident(&self, commit: IncidentCommit) -> Result<Outcome, StoreError> {
+        let mut inner = self.lock();
+        let IncidentCommit { incident, facts, observed_at, age_max } = commit;
+        let found = inner.incidents.get(&incident.name).map_or(0, |(version, ..)| *version);
+        if found != incident.version - 1 {
+            return Ok(Outcome::Conflict);
+        }
+        if observed_at > inner.now || inner.now.since(observed_at) > age_max {
+            return Ok(Outcome::Untimely(inner.now));
+        }
+        let kept = inner.incidents.remove(&incident.name).and_then(|(_, _, facts)| facts);
+        let stored = (incident.version, codec::encode_incident(&incident), facts.or(kept));
+        inner.incidents.insert(incident.name, stored);
+        Ok(Outcome::Written)
+    }
+
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {
         let inner = self.lock();
         let mut wakes = inner.wake.iter().skip(skip).peekable();
@@ -235,13 +308,17 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Position>, StoreError> {
         let inner = self.lock();
         let empty = BTreeSet::new();
-        let (positions, is_latest_first) = match index {
-            Index::Ready => (&inner.ready, false),
-            Index::Unanswered => (&inner.unanswered, false),
-            Index::All => (&inner.all, true),
-            Index::Authority(name) => (inner.authorities.get(name).unwrap_or(&empty), true),
+        let positions = match index {
+            Index::Ready(lane) => &inner.ready[lane],
+            Index::Unanswered => &inner.unanswered,
+            Index::Claimed => &inner.claimed,
+            Index::Wake => &inner.wake,
+            Index::All => &inner.all,
+            Index::Authority(name) => inner.authorities.get(name).unwrap_or(&empty),
+            Index::Target(target) => inner.targets.get(target).unwrap_or(&empty),
+            Index::Incident(name) => inner.incident_cases.get(name).unwrap_or(&empty),
         };
-        Ok(if is_latest_first {
+        Ok(if index.is_latest_first() {
             let rest = positions.iter().rev().filter(|at| after.is_none_or(|after| **at < after));
             rest.take(count).copied().collect()
         } else {

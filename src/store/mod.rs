@@ -15,12 +15,16 @@ mod reads;
 mod redis_store;
 mod script;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use crate::core::memory::ActKey;
-use crate::core::{AuthorityId, Case, CaseId, Change, Next, Policy, PolicyId, Timestamp};
+use crate::core::{
+    AuthorityId, Case, CaseId, Change, Fingerprint, Incident, IncidentName, Lane, Next, Policy,
+    PolicyId, Timestamp,
+};
 pub use crate::telemetry::Figures;
 
 pub use codec::{decode_case, decode_change, encode_case, encode_change};
@@ -56,6 +60,21 @@ pub trait Store: Send + Sync + 'static {
         id: CaseId,
         version: u64,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Loads an incident and the facts told of it, and the time at which it was so.
+    fn incident(
+        &self,
+        name: &IncidentName,
+    ) -> impl Future<Output = Result<LoadedIncident, StoreError>> + Send;
+
+    /// Every incident there is or was, the latest opened first.
+    fn incidents(&self) -> impl Future<Output = Result<Vec<Incident>, StoreError>> + Send;
+
+    /// Writes an incident, or nothing, like [`Store::commit`].
+    fn commit_incident(
+        &self,
+        commit: IncidentCommit,
+    ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 
     /// The cases whose wake has come, the most overdue first, leaving out the first `skip`.
     fn due(
@@ -152,6 +171,64 @@ pub struct Contents {
     pub request: Option<Vec<u8>>,
     /// The first response.
     pub response: Option<Vec<u8>>,
+    /// Everything else, by the version of the case that it made.
+    pub messages: BTreeMap<u64, Vec<u8>>,
+}
+
+/// What a transition adds to what was said.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The request.
+    Request(Vec<u8>),
+    /// The first response.
+    Response(Vec<u8>),
+    /// Anything else.
+    Message(Vec<u8>),
+}
+
+impl fmt::Debug for Said {
+    /// Content is never printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said")
+    }
+}
+
+/// An incident as it was at one instant.
+#[derive(Debug)]
+pub struct LoadedIncident {
+    /// The instant.
+    pub now: Timestamp,
+    /// The incident; `None` where there is none of the name.
+    pub incident: Option<Incident>,
+    /// The facts told of it, as the bytes that arrived.
+    pub facts: Option<Facts>,
+}
+
+/// The facts told of an incident. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Facts(pub Vec<u8>);
+
+impl fmt::Debug for Facts {
+    /// Content is never printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Facts")
+    }
+}
+
+/// An incident to be written.
+#[derive(Clone, Debug)]
+pub struct IncidentCommit {
+    /// The incident as it will be.
+    pub incident: Incident,
+    /// The facts told of it, where they are new.
+    pub facts: Option<Facts>,
+    /// The store's time as it was seen when that was decided.
+    pub observed_at: Timestamp,
+    /// How old that may be.
+    pub age_max: Duration,
 }
 
 impl fmt::Debug for Contents {
@@ -171,7 +248,9 @@ pub struct Commit {
     /// How old that may be; an older decision is to be made again.
     pub age_max: Duration,
     /// What the transition adds to what was said.
-    pub contents: Contents,
+    pub said: Said,
+    /// The targets that the case must no longer be found by.
+    pub forgotten: Vec<Fingerprint>,
     /// A note of which case the act got, for a while.
     pub note: Option<Note>,
 }
@@ -216,14 +295,32 @@ pub struct Due {
 /// An index of cases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Index {
-    /// Those that wait to be claimed, in the order of their places.
-    Ready,
-    /// Those without a first response, in the order of their places.
+    /// Those of a lane that wait to be claimed, in the order of their places.
+    Ready(Lane),
+    /// Those to whom an answer is owed, in the order of their places.
     Unanswered,
+    /// Those that somebody holds, the one whose claim ends first first.
+    Claimed,
+    /// Those with this target, the latest accepted first.
+    Target(Fingerprint),
+    /// Those that belong or belonged to an incident, the latest accepted first.
+    Incident(IncidentName),
+    /// Those that must be looked at some time, the earliest first.
+    Wake,
     /// Every case, the latest accepted first.
     All,
     /// Every case of one authority, the latest accepted first.
     Authority(AuthorityId),
+}
+
+impl Index {
+    /// Whether the index is read from its end.
+    pub(super) const fn is_latest_first(&self) -> bool {
+        match self {
+            Self::All | Self::Authority(_) | Self::Target(_) | Self::Incident(_) => true,
+            Self::Ready(_) | Self::Unanswered | Self::Claimed | Self::Wake => false,
+        }
+    }
 }
 
 /// A place in an index.

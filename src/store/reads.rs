@@ -6,10 +6,13 @@ use redis::{FromRedisValue, Pipeline, RedisResult};
 
 use super::keys::Keys;
 use super::link::Link;
-use super::{Contents, Due, Figures, Index, Loaded, Position, StoreError, Unreadable, codec};
+use super::{
+    Contents, Due, Facts, Figures, Index, Loaded, LoadedIncident, Position, StoreError, Unreadable,
+    codec,
+};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::projection::Place;
-use crate::core::{Band, Case, CaseId, Timestamp};
+use crate::core::{Band, Case, CaseId, Incident, IncidentName, Lane, Timestamp};
 use crate::telemetry::metrics;
 
 /// What TIME answers: seconds and microseconds.
@@ -80,16 +83,72 @@ fn read_case(id: CaseId, value: redis::Value) -> Result<Option<Case>, Unreadable
 pub(super) async fn contents(link: &Link, keys: &Keys, id: CaseId) -> Result<Contents, StoreError> {
     const OPERATION: &str = "read contents";
     let mut pipeline = Pipeline::new();
-    pipeline.cmd("HMGET").arg(keys.case(id)).arg("request").arg("response");
-    type Fields = (Option<Vec<u8>>, Option<Vec<u8>>);
-    let ((request, response),): (Fields,) = ask(link, OPERATION, &pipeline).await?;
-    let open = |content: Option<Vec<u8>>| {
-        content
-            .map(codec::decode_content)
-            .transpose()
-            .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
-    };
-    Ok(Contents { request: open(request)?, response: open(response)? })
+    pipeline.cmd("HGETALL").arg(keys.case(id));
+    let (fields,): (Vec<(String, Vec<u8>)>,) = ask(link, OPERATION, &pipeline).await?;
+    let mut contents = Contents::default();
+    for (field, bytes) in fields {
+        let open = |bytes| {
+            codec::decode_content(bytes)
+                .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
+        };
+        match (field.as_str(), field.strip_prefix("said:").and_then(|at| at.parse().ok())) {
+            ("request", _) => contents.request = Some(open(bytes)?),
+            ("response", _) => contents.response = Some(open(bytes)?),
+            (_, Some(version)) => _ = contents.messages.insert(version, open(bytes)?),
+            // The version, the state, and what a newer version keeps beside them.
+            (_, None) => {}
+        }
+    }
+    Ok(contents)
+}
+
+pub(super) async fn incident(
+    link: &Link,
+    keys: &Keys,
+    clock: &ServerClock,
+    name: &IncidentName,
+) -> Result<LoadedIncident, StoreError> {
+    const OPERATION: &str = "load an incident";
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("TIME");
+    pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state").arg("facts");
+    let asked = monotonic_now();
+    let (time, fields): (Time, IncidentFields) = ask(link, OPERATION, &pipeline).await?;
+    let now = timestamp(time);
+    observe(clock, now, asked);
+    let unreadable = |source| StoreError::Unreadable { operation: OPERATION, source };
+    let (version, state, facts) = fields;
+    let incident = version.zip(state).map(|(version, state)| {
+        codec::decode_incident(name.clone(), version, &state).map_err(unreadable)
+    });
+    let facts = facts.map(|facts| codec::decode_content(facts).map_err(unreadable)).transpose()?;
+    Ok(LoadedIncident { now, incident: incident.transpose()?, facts: facts.map(Facts) })
+}
+
+type IncidentFields = (Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+pub(super) async fn incidents(link: &Link, keys: &Keys) -> Result<Vec<Incident>, StoreError> {
+    const OPERATION: &str = "list incidents";
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("ZREVRANGE").arg(keys.incidents()).arg(0).arg(-1);
+    let (names,): (Vec<String>,) = ask(link, OPERATION, &pipeline).await?;
+    let names: Vec<IncidentName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pipeline = Pipeline::new();
+    for name in &names {
+        pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state");
+    }
+    type Fields = (Option<u64>, Option<Vec<u8>>);
+    let values: Vec<Fields> = ask(link, OPERATION, &pipeline).await?;
+    let decoded = names.into_iter().zip(values).filter_map(|(name, (version, state))| {
+        let (version, state) = version.zip(state)?;
+        Some(codec::decode_incident(name, version, &state))
+    });
+    decoded
+        .collect::<Result<_, _>>()
+        .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
 }
 
 pub(super) async fn due(
@@ -133,7 +192,7 @@ pub(super) async fn list(
     count: usize,
 ) -> Result<Vec<Position>, StoreError> {
     const OPERATION: &str = "list";
-    let is_latest_first = matches!(index, Index::All | Index::Authority(_));
+    let is_latest_first = index.is_latest_first();
     let (command, far_end) =
         if is_latest_first { ("ZREVRANGEBYSCORE", "-inf") } else { ("ZRANGEBYSCORE", "+inf") };
     let key = keys.index(index);
@@ -188,7 +247,8 @@ pub(super) async fn figures(
         let (from, to) = Place::bounds(band);
         let below = |score: u64| format!("({score}");
         let passed = Place::new(band, now).score();
-        pipeline.cmd("ZCOUNT").arg(keys.ready()).arg(from).arg(below(to));
+        pipeline.cmd("ZCOUNT").arg(keys.ready(Lane::Ordinary)).arg(from).arg(below(to));
+        pipeline.cmd("ZCOUNT").arg(keys.ready(Lane::Incident)).arg(from).arg(below(to));
         pipeline.cmd("ZCOUNT").arg(keys.unanswered()).arg(from).arg(below(to));
         pipeline.cmd("ZCOUNT").arg(keys.unanswered()).arg(from).arg(passed);
         pipeline.cmd("ZRANGEBYSCORE").arg(keys.unanswered()).arg(from).arg(below(to));
@@ -205,11 +265,15 @@ pub(super) async fn figures(
         ..Figures::default()
     };
     let mut answers = answers.into_iter();
-    while let (Some(ready), Some(unanswered), Some(overdue), Some(first)) =
-        (answers.next(), answers.next(), answers.next(), answers.next())
+    while let (Some(ready), Some(incident), Some(unanswered), Some(overdue), Some(first)) =
+        (answers.next(), answers.next(), answers.next(), answers.next(), answers.next())
     {
-        let number = |value| redis::from_redis_value(value).map_err(|_| unexpected(OPERATION));
-        figures.ready.push(number(ready)?);
+        let number = |value| -> Result<u64, StoreError> {
+            redis::from_redis_value(value).map_err(|_| unexpected(OPERATION))
+        };
+        let incident = number(incident)?;
+        figures.ready.push(number(ready)? + incident);
+        figures.ready_incident += incident;
         figures.unanswered.push(number(unanswered)?);
         figures.overdue.push(number(overdue)?);
         let first: Vec<String> =
@@ -218,7 +282,7 @@ pub(super) async fn figures(
         // that cannot be read must not hide the next.
         let ids: Vec<CaseId> = first.iter().filter_map(|id| id.parse().ok()).collect();
         let cases = load(link, keys, clock, &ids).await?.cases;
-        let waits = cases.into_iter().filter_map(|case| Some(case.ok()??.waited(now)));
+        let waits = cases.into_iter().filter_map(|case| Some(case.ok()??.owed_for(now)));
         figures.oldest_unanswered.push(waits.max().unwrap_or_default());
     }
     Ok((now, figures))

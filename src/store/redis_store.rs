@@ -16,12 +16,12 @@ use super::keys::Keys;
 use super::link::Link;
 use super::script::CommitScript;
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Figures, Index, Kept, Loaded, Outcome, Position, Store,
-    StoreError, codec, outbox, reads,
+    Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Kept, Loaded,
+    LoadedIncident, Outcome, Position, Store, StoreError, codec, outbox, reads,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
-use crate::core::{CaseId, DeskName, Policy, PolicyId, Timestamp};
+use crate::core::{CaseId, DeskName, Incident, IncidentName, Policy, PolicyId, Timestamp};
 use crate::telemetry::metrics;
 
 /// How often the settings that durability rests on are looked at.
@@ -237,6 +237,19 @@ impl Store for RedisStore {
         self.write("fence", |reply| Write::Fence { id, version, reply }).await
     }
 
+    async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
+        reads::incident(&self.read, &self.keys, &self.clock, name).await
+    }
+
+    async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
+        reads::incidents(&self.read, &self.keys).await
+    }
+
+    async fn commit_incident(&self, mut commit: IncidentCommit) -> Result<Outcome, StoreError> {
+        commit.age_max += self.replication.wait();
+        self.write("commit", |reply| Write::Incident(Box::new(commit), reply)).await
+    }
+
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {
         reads::due(&self.tick, &self.keys, &self.clock, skip, count).await
     }
@@ -256,7 +269,7 @@ impl Store for RedisStore {
         pipeline.cmd("HGET").arg(self.keys.policy(id)).arg("state");
         let (state,): (Option<Vec<u8>>,) = reads::ask(&self.read, OPERATION, &pipeline).await?;
         state
-            .map(|state| codec::decode_policy(&state))
+            .map(|state| codec::decode_policy(id, &state))
             .transpose()
             .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
     }

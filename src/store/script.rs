@@ -4,10 +4,10 @@ use redis::{Cmd, Script, Value};
 
 use super::codec;
 use super::keys::Keys;
-use super::{Commit, Outcome};
+use super::{Commit, IncidentCommit, Outcome, Said};
 use crate::core::projection::{self, Place};
 use crate::core::time::millis;
-use crate::core::{CaseId, Timestamp};
+use crate::core::{Case, Lane, Timestamp};
 
 /// The commit script, found by its hash, so that replicas of different versions get along.
 pub(super) struct CommitScript {
@@ -55,19 +55,7 @@ impl CommitScript {
         let case = &commit.next.case;
         let is_accept = case.version == 1;
         let script = if is_accept { &self.deny_oom } else { &self.allow_oom };
-        let projected = projection::project(case);
-        let place = |place: Option<Place>| place.map(Place::score);
-        let mut indexes = vec![
-            (keys.ready(), place(projected.ready)),
-            (keys.wake(), projected.wake_at.map(Timestamp::as_millis)),
-            (keys.unanswered(), place(projected.unanswered)),
-        ];
-        if is_accept {
-            // When a case was accepted never changes, so these are written once.
-            let accepted_ms = Some(projected.accepted_at.as_millis());
-            indexes.push((keys.cases(), accepted_ms));
-            indexes.push((keys.authority(&case.authority), accepted_ms));
-        }
+        let indexes = indexes(keys, commit);
         let depends = if is_accept { vec![keys.policy(case.policy)] } else { vec![] };
 
         let mut call = redis::cmd("EVALSHA");
@@ -83,16 +71,33 @@ impl CommitScript {
         call.arg(codec::encode_change(&commit.next.change()));
         call.arg(if commit.note.is_some() { case.id.compact() } else { "" });
         call.arg(commit.note.map_or(0, |note| millis(note.kept_for)));
+        call.arg(if case.purged_at.is_some() { "replace" } else { "" });
         for (_, score) in &indexes {
             call.arg(score.map_or_else(String::new, |score| score.to_string()));
         }
         depends.iter().for_each(|_| _ = call.arg(codec::POLICY_VERSION));
         call.arg("version").arg(case.version).arg("state").arg(codec::encode_case(case));
-        if let Some(request) = &commit.contents.request {
-            call.arg("request").arg(codec::encode_content(request));
+        if let Some((field, content)) = said(commit) {
+            call.arg(field).arg(codec::encode_content(content));
         }
-        if let Some(response) = &commit.contents.response {
-            call.arg("response").arg(codec::encode_content(response));
+        call
+    }
+
+    /// The call that writes an incident. It has no place in the stream of what happens to cases.
+    pub(super) fn call_incident(&self, keys: &Keys, commit: &IncidentCommit) -> Cmd {
+        let incident = &commit.incident;
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.allow_oom.hash).arg(4);
+        call.arg(keys.incident(&incident.name)).arg(keys.events()).arg(keys.note([0; 16]));
+        call.arg(keys.incidents());
+        call.arg(incident.version - 1);
+        call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
+        call.arg(1).arg(incident.name.as_str()).arg("").arg("").arg(0).arg("");
+        call.arg(incident.opened_at.as_millis());
+        call.arg("version").arg(incident.version);
+        call.arg("state").arg(codec::encode_incident(incident));
+        if let Some(facts) = &commit.facts {
+            call.arg("facts").arg(codec::encode_content(&facts.0));
         }
         call
     }
@@ -106,9 +111,53 @@ impl CommitScript {
             "conflict" => Outcome::Conflict,
             "untimely" => Outcome::Untimely(now),
             "dependency" => Outcome::PolicyMissing,
-            "noted" => Outcome::Noted(detail.parse::<CaseId>().ok()?),
+            "noted" => Outcome::Noted(detail.parse().ok()?),
             _ => return None,
         };
         Some(Answer { outcome, now })
+    }
+}
+
+/// Every index that the transition touches, with the case's score in it; `None` leaves the index.
+fn indexes(keys: &Keys, commit: &Commit) -> Vec<(String, Option<u64>)> {
+    let case = &commit.next.case;
+    let projected = projection::project(case);
+    let place = |place: Option<Place>| place.map(Place::score);
+    let in_lane = |lane: Lane| {
+        let place = projected.ready.filter(|(found, _)| *found == lane);
+        place.map(|(_, place)| place.score())
+    };
+    let mut indexes = vec![
+        (keys.ready(Lane::Ordinary), in_lane(Lane::Ordinary)),
+        (keys.ready(Lane::Incident), in_lane(Lane::Incident)),
+        (keys.wake(), projected.wake_at.map(Timestamp::as_millis)),
+        (keys.unanswered(), place(projected.unanswered)),
+        (keys.claimed(), projected.claimed.map(Timestamp::as_millis)),
+    ];
+    let accepted_ms = Some(projected.accepted_at.as_millis());
+    if case.version == 1 {
+        // When a case was accepted never changes, so these are written once.
+        indexes.push((keys.cases(), accepted_ms));
+        indexes.push((keys.authority(&case.authority), accepted_ms));
+        indexes.extend(targets(case).map(|target| (keys.target(target), accepted_ms)));
+    }
+    if let Some(incident) = &case.incident {
+        indexes.push((keys.incident_cases(incident), accepted_ms));
+    }
+    indexes.extend(commit.forgotten.iter().map(|target| (keys.target(*target), None)));
+    indexes
+}
+
+fn targets(case: &Case) -> impl Iterator<Item = crate::core::Fingerprint> {
+    case.facts.fingerprints.iter().copied()
+}
+
+/// The field of what the transition adds to what was said, and its bytes.
+fn said(commit: &Commit) -> Option<(String, &[u8])> {
+    match &commit.said {
+        Said::Nothing => None,
+        Said::Request(bytes) => Some(("request".to_owned(), bytes)),
+        Said::Response(bytes) => Some(("response".to_owned(), bytes)),
+        Said::Message(bytes) => Some((format!("said:{}", commit.next.case.version), bytes)),
     }
 }

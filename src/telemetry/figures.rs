@@ -7,7 +7,9 @@ use std::time::Duration;
 pub struct Figures {
     /// Per band: how many cases wait to be claimed.
     pub ready: Vec<u64>,
-    /// Per band: how many have no first response.
+    /// How many of those wait in the lane of incidents.
+    pub ready_incident: u64,
+    /// Per band: how many are owed an answer.
     pub unanswered: Vec<u64>,
     /// Per band: how many of those have passed their limit.
     pub overdue: Vec<u64>,

@@ -97,7 +97,7 @@ impl<S: Store> Timer<S> {
             let started = monotonic_now();
             match self.pass().await {
                 Ok(pass) => {
-                    metrics::ticked(started.elapsed(), pass.failed);
+                    metrics::ticked(self.desk.name(), started.elapsed(), pass.failed);
                     Beats::beat(&self.beats.succeeded_at);
                     if std::mem::take(&mut self.is_failing) {
                         tracing::info!("the timer runs again");

@@ -1,16 +1,18 @@
 //! What is checked of a request, and how it is told.
 
-use urgence::core::intake::{Choice, Code, Moment, Submission, TargetType};
-use urgence::core::{Intake, Nature, RequestDigest};
+use urgence::core::intake::{Choice, Code, Moment, Submission, Target, TargetType};
+use urgence::core::{
+    DataCategory, Fingerprint, Instrument, Intake, Nature, Protection, RequestDigest, Timestamp,
+};
 
-use crate::make::submission;
+use crate::make::{ask_for, fingerprint, submission};
 
 fn valid() -> Submission {
     submission("fr-pnij", "2026-000417", Nature::MissingChild)
 }
 
 fn violations(submission: &Submission) -> Vec<(String, Code)> {
-    let parsed = Intake::parse(submission, RequestDigest([0; 32]));
+    let parsed = Intake::parse(submission, RequestDigest([0; 32]), fingerprint);
     let violations = parsed.err().unwrap_or_default();
     assert!(violations.iter().all(|violation| violation.how_to_fix.len() > 10));
     violations.into_iter().map(|violation| (violation.field, violation.code)).collect()
@@ -25,9 +27,81 @@ fn check(edit: impl FnOnce(&mut Submission), field: &str, code: Code) {
 
 #[test]
 fn a_valid_request_gives_the_facts_that_a_case_needs() {
-    let intake = Intake::parse(&valid(), RequestDigest([7; 32])).unwrap();
+    let intake = Intake::parse(&valid(), RequestDigest([7; 32]), fingerprint).unwrap();
     assert_eq!(intake.authority.as_str(), "fr-pnij");
     assert_eq!((intake.nature, intake.digest), (Nature::MissingChild, RequestDigest([7; 32])));
+}
+
+#[test]
+fn what_decisions_read_of_a_request_is_taken_from_it_and_nothing_else() {
+    let parse = |submission: &Submission| {
+        Intake::parse(submission, RequestDigest([7; 32]), fingerprint).unwrap()
+    };
+    let plain = parse(&valid());
+    assert_eq!(plain.facts.country.as_str(), "FR");
+    assert_eq!(plain.facts.instrument, Instrument::EmergencyRequest, "unless another is named");
+    assert_eq!(plain.facts.categories, [DataCategory::Subscriber].into());
+    assert!(plain.facts.protections.is_empty() && plain.facts.incident_tag.is_none());
+    assert_eq!((plain.non_disclosure_until, plain.incident), (None, None));
+    assert!(!plain.is_without_validation && !plain.is_preservation_requested);
+
+    let mut full = valid();
+    ask_for(&mut full, &[DataCategory::Content, DataCategory::Traffic]);
+    full.instrument = Choice::Known(Instrument::ProductionOrder);
+    full.targets[0].protection = Choice::Known(Protection::Press);
+    full.is_without_validation = true;
+    full.preservation.is_requested = true;
+    full.incident_reference = " Paris  2026 ".to_owned();
+    full.non_disclosure.until = Some(Moment { seconds: 2_000_000_000, nanos: 999 });
+    assert_eq!(parse(&full).non_disclosure_until, None, "it is not asked for");
+    full.non_disclosure.is_requested = true;
+    full.non_disclosure.legal_basis = "Code".to_owned();
+    let intake = parse(&full);
+    assert_eq!(intake.facts.categories, [DataCategory::Traffic, DataCategory::Content].into());
+    assert_eq!(intake.facts.instrument, Instrument::ProductionOrder);
+    assert_eq!(intake.facts.protections, [Protection::Press].into());
+    assert_eq!(intake.facts.incident_tag, Some(fingerprint("incident paris 2026")));
+    let until = Timestamp::from_millis(2_000_000_000_000);
+    assert_eq!(intake.non_disclosure_until, Some(until));
+    assert!(intake.is_without_validation && intake.is_preservation_requested);
+    // An instant before there was such a thing is none that could be waited for.
+    full.non_disclosure.until = Some(Moment { seconds: -1, nanos: 0 });
+    assert_eq!(parse(&full).non_disclosure_until, Some(Timestamp::from_millis(0)));
+}
+
+#[test]
+fn a_target_has_one_fingerprint_however_it_is_written() {
+    let fingerprints = |kind, values: &[&str]| -> Vec<Fingerprint> {
+        let mut edited = valid();
+        let target = |value: &&str| Target {
+            kind: Choice::Known(kind),
+            value: (*value).to_owned(),
+            port: 443,
+            observed_at: vec![Moment { seconds: 1_767_782_525, nanos: 0 }],
+            notes: "A note.".to_owned(),
+            ..Target::default()
+        };
+        edited.targets = values.iter().map(target).collect();
+        let intake = Intake::parse(&edited, RequestDigest([7; 32]), fingerprint).unwrap();
+        intake.facts.fingerprints.into_iter().collect()
+    };
+    for (kind, same, other) in [
+        (TargetType::Email, ["A.B@police.example", "a.b@police.example"], "b@police.example"),
+        (TargetType::Username, ["Somebody", " somebody "], "nobody"),
+        (TargetType::Url, ["https://Example.org/a/", "https://example.org/a"], "https://b.example"),
+        (TargetType::IpAddress, ["2001:db8::7", "2001:DB8:0::7"], "2001:db8::8"),
+        (TargetType::IpAddress, ["192.0.2.7", "::ffff:192.0.2.7"], "192.0.2.8"),
+        (TargetType::DeviceSerial, ["ab12", "AB12"], "AB13"),
+        (TargetType::Other, ["A thing", "a thing"], "another"),
+    ] {
+        assert_eq!(fingerprints(kind, &same).len(), 1, "{kind:?}");
+        assert_eq!(fingerprints(kind, &[same[0], same[1], other]).len(), 2, "{kind:?}");
+    }
+    // The same characters as something else are something else.
+    let kinds = [TargetType::AccountId, TargetType::PaymentId, TargetType::OrderId];
+    let distinct: std::collections::BTreeSet<_> =
+        kinds.into_iter().flat_map(|kind| fingerprints(kind, &["1029384756"])).collect();
+    assert_eq!(distinct.len(), kinds.len());
 }
 
 #[test]
@@ -129,9 +203,7 @@ fn fields_that_contradict_each_other_are_told() {
         s.data.to = Some(Moment { seconds: 1, nanos: 0 });
     };
     check(edit, "request.data.to", Code::Contradiction);
-    let edit = |s: &mut Submission| {
-        s.data.categories.push(Choice::Known(urgence::core::intake::DataCategory::Content));
-    };
+    let edit = |s: &mut Submission| s.data.categories.push(Choice::Known(DataCategory::Content));
     check(edit, "request.data.justifications", Code::Required);
     let edit = |s: &mut Submission| {
         s.non_disclosure.is_requested = true;
@@ -154,7 +226,7 @@ fn no_violation_repeats_what_was_sent() {
     edited.requester.desk_phone = canary.to_owned();
     edited.targets[0].kind = Choice::Known(TargetType::Imei);
     edited.targets[0].value = canary.to_owned();
-    let found = Intake::parse(&edited, RequestDigest([0; 32])).unwrap_err();
+    let found = Intake::parse(&edited, RequestDigest([0; 32]), fingerprint).unwrap_err();
     assert_eq!(found.len(), 4);
     assert!(found.iter().all(|violation| !format!("{violation:?}").contains(canary)));
 }

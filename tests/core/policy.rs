@@ -1,12 +1,61 @@
-//! The built-in policy, the demonstration's, and what is no policy.
+//! The built-in policy, the files that are delivered, and what is no policy; and the registry, which
+//! is read in the same way.
 
+mod live;
+mod mistakes;
+mod registry;
+mod text;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use urgence::config::parse_policy;
+use urgence::config::{Located, PolicyFile, parse_policy};
 use urgence::core::policy::{Promise, Rules};
-use urgence::core::{Class, Nature, Policy};
+use urgence::core::{Class, ClockKind, Nature, Policy, RetentionClass};
 
 const DEMO: &str = include_str!("../../deploy/policy/demo.toml");
+const DEFAULT: &str = include_str!("../../deploy/policy/default.toml");
+/// As files were before there was more to promise than a first response.
+const OLD_STYLE: &str = include_str!("policy/old_style.toml");
+
+fn parse(text: &str) -> Result<PolicyFile, Vec<Located>> {
+    parse_with(text, &["log"])
+}
+
+fn parse_with(text: &str, sinks: &[&str]) -> Result<PolicyFile, Vec<Located>> {
+    let sinks: BTreeSet<_> = sinks.iter().map(|sink| sink.parse().unwrap()).collect();
+    parse_policy(text, &sinks)
+}
+
+/// What the marks `#!` of a file say is wrong with it, sorted.
+fn expected(text: &str) -> Vec<String> {
+    let mut expected = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let marks = line.split(" #! ").skip(1);
+        expected.extend(marks.map(|mistake| format!("{}: {mistake}", index + 1)));
+    }
+    expected.sort();
+    expected
+}
+
+/// The mistakes that were found, in the words of the marks: what exactly is no TOML is the parser's to
+/// say.
+#[track_caller]
+fn found<T: std::fmt::Debug>(outcome: Result<T, Vec<Located>>) -> Vec<String> {
+    let mistakes = outcome.expect_err("it should be refused");
+    assert!(mistakes.is_sorted_by_key(|mistake| mistake.line), "{mistakes:?}");
+    let in_words = |mistake: &Located| match &*mistake.path {
+        "" => format!("{}: is no TOML", mistake.line),
+        _ => mistake.to_string(),
+    };
+    let mut found: Vec<String> = mistakes.iter().map(in_words).collect();
+    found.sort();
+    found
+}
+
+const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3600)
+}
 
 #[test]
 fn the_built_in_policy_keeps_the_public_promise() {
@@ -48,35 +97,119 @@ fn the_built_in_policy_keeps_the_public_promise() {
 }
 
 #[test]
-fn the_demonstration_is_the_built_in_ladder_in_seconds() {
-    let demo = parse_policy(DEMO).unwrap();
-    let in_seconds = |duration: Duration| Duration::from_secs(duration.as_secs() / 60);
-    let faster = |mut promise: Promise| {
+fn the_default_file_is_the_built_in_policy() {
+    let file = parse(DEFAULT).unwrap();
+    assert_eq!(file.policy.rules(), Policy::built_in().rules());
+    assert_eq!(file.policy.id(), Policy::built_in().id());
+}
+
+#[test]
+fn the_demonstration_is_the_built_in_policy_in_seconds() {
+    let demo = parse(DEMO).unwrap().policy;
+    let in_seconds = |duration: Duration| duration / 60;
+    let faster = |promise: &mut Promise| {
         promise.target = in_seconds(promise.target);
         promise.limit = in_seconds(promise.limit);
         promise.ladder.repeat_every = in_seconds(promise.ladder.repeat_every);
         promise.ladder.rungs.iter_mut().for_each(|rung| rung.offset = in_seconds(rung.offset));
-        promise
     };
-    let Rules { bands, emergency, routine, lease } = Policy::built_in().rules().clone();
-    let wanted = Rules {
-        bands,
-        emergency: faster(emergency),
-        routine: faster(routine),
-        lease: in_seconds(lease),
-    };
+    let mut wanted = Policy::built_in().rules().clone();
+    let promises = [
+        &mut wanted.emergency,
+        &mut wanted.routine,
+        &mut wanted.emergency_completion,
+        &mut wanted.routine_completion,
+    ];
+    promises.into_iter().for_each(faster);
+    for kind in [ClockKind::Progress, ClockKind::EEvidenceEmergency] {
+        faster(wanted.clocks.get_mut(&kind).unwrap());
+    }
+    wanted.lease = in_seconds(wanted.lease);
     assert_eq!(*demo.rules(), wanted);
     assert_ne!(demo.id(), Policy::built_in().id());
 }
 
 #[test]
+fn a_file_of_the_old_style_promises_the_same_and_the_rest_as_usual() {
+    for section in ["completion", "clocks", "retention", "contacts", "data"] {
+        assert!(!OLD_STYLE.contains(section), "it is not of the old style");
+    }
+    let old = parse(OLD_STYLE).unwrap().policy;
+    let demo = parse(DEMO).unwrap().policy;
+    let Rules { bands, emergency, routine, lease, .. } = demo.rules().clone();
+    let wanted = Rules { bands, emergency, routine, lease, ..Policy::built_in().rules().clone() };
+    assert_eq!(*old.rules(), wanted);
+}
+
+#[test]
+fn what_a_file_says_of_a_newer_section_holds() {
+    let text = format!(
+        r#"{OLD_STYLE}
+[completion.routine]
+target = "8d"
+limit = "9d"
+ladder = [
+    {{ at = "8d", pages = ["archivist"] }},
+    {{ at = "9d", pages = ["desk"] }},
+]
+repeat_every = "12h"
+repeat_pages = ["desk"]
+
+[clocks.preservation]
+target = "20d"
+limit = "30d"
+extension = "45d"
+ladder = [
+    {{ at = "20d", pages = ["desk"] }},
+    {{ at = "30d", pages = ["desk"] }},
+]
+repeat_every = "1d"
+repeat_pages = ["desk"]
+
+[retention]
+not_disclosed = "30d"
+"#
+    );
+    let policy = parse(&text).unwrap().policy;
+    let usual = parse(OLD_STYLE).unwrap().policy;
+    let days = |count: u64| hours(24 * count);
+    let completion = policy.clock(ClockKind::Completion, Class::Routine);
+    assert_eq!((completion.target, completion.limit), (days(8), days(9)));
+    assert!(policy.contacts().iter().any(|contact| contact.as_str() == "archivist"));
+    let preservation = policy.clock(ClockKind::Preservation, Class::Routine);
+    assert_eq!((preservation.target, preservation.limit), (days(20), days(30)));
+    assert_eq!(policy.extension(ClockKind::Preservation), Some(days(45)));
+    assert_eq!(policy.retention(RetentionClass::NotDisclosed), days(30));
+    // All else is as it is without these sections.
+    let mut rules = policy.rules().clone();
+    let before = usual.rules();
+    rules.routine_completion = before.routine_completion.clone();
+    rules.clocks.insert(ClockKind::Preservation, before.clocks[&ClockKind::Preservation].clone());
+    rules.extensions = before.extensions.clone();
+    rules.retention = before.retention.clone();
+    assert_eq!(rules, *before);
+}
+
+#[test]
 fn every_difference_makes_another_policy() {
-    let changes: [fn(&mut Rules); 5] = [
+    let changes: [fn(&mut Rules); 10] = [
         |rules| rules.lease += Duration::from_secs(1),
         |rules| rules.routine.limit += Duration::from_secs(1),
         |rules| rules.emergency.ladder.rungs[3].is_quieted_by_claim = false,
         |rules| _ = rules.emergency.ladder.rungs[1].contacts.pop_last(),
         |rules| rules.emergency.ladder.repeat_every += Duration::from_secs(1),
+        |rules| rules.emergency_completion.ladder.rungs[0].offset += Duration::from_secs(1),
+        |rules| rules.routine_completion.ladder.repeat_every += Duration::from_secs(1),
+        |rules| {
+            let progress = rules.clocks.get_mut(&ClockKind::Progress).unwrap();
+            progress.ladder.repeat_every += Duration::from_secs(1);
+        },
+        |rules| {
+            *rules.extensions.get_mut(&ClockKind::Preservation).unwrap() += Duration::from_secs(1);
+        },
+        |rules| {
+            *rules.retention.get_mut(&RetentionClass::Fraud).unwrap() += Duration::from_secs(1);
+        },
     ];
     let mut ids = vec![Policy::built_in().id()];
     for change in changes {
@@ -90,49 +223,4 @@ fn every_difference_makes_another_policy() {
         assert!(!ids.contains(&id));
         ids.push(id);
     }
-}
-
-#[track_caller]
-fn mistakes(edit: impl Fn(&str) -> String) -> Vec<String> {
-    let edited = edit(DEMO);
-    assert_ne!(edited, DEMO, "the edit must change something");
-    let mistakes = parse_policy(&edited).expect_err("it should be refused");
-    mistakes.into_iter().map(|mistake| mistake.path).collect()
-}
-
-#[test]
-fn every_mistake_is_reported_at_once_with_its_place() {
-    let all = mistakes(|text| {
-        text.replace("lease = \"5s\"", "lease = \"soon\"")
-            .replace("kidnapping = 0", "kidnapping = 9")
-            .replace("at = \"7s\", pages = [\"desk\", \"shift-lead\"]", "at = \"7s\", pages = []")
-    });
-    assert!(all.contains(&"lease".to_owned()), "{all:?}");
-    assert!(all.contains(&"bands.kidnapping".to_owned()), "{all:?}");
-    assert!(all.contains(&"promises.emergency.ladder[2]".to_owned()), "{all:?}");
-}
-
-#[test]
-fn a_ladder_that_would_fall_silent_is_refused() {
-    let paths = mistakes(|text| text.replace("{ at = \"30s\", pages = [\"all\"] },", ""));
-    assert_eq!(paths, ["promises.emergency.ladder"]);
-    let paths = mistakes(|text| text.replace("repeat_every = \"3s\"", "repeat_every = \"0s\""));
-    assert_eq!(paths, ["promises.emergency.repeat_every"]);
-    let paths = mistakes(|text| text.replace("repeat_pages = [\"all\"]", "repeat_pages = []"));
-    assert_eq!(paths, ["promises.emergency.repeat_contacts"]);
-    let paths = mistakes(|text| text.replace("at = \"3s\"", "at = \"8s\""));
-    assert_eq!(paths, ["promises.emergency.ladder[2]"]);
-    let paths = mistakes(|text| text.replace("routine = 3", "routine = 1"));
-    assert!(paths.iter().all(|path| path.starts_with("bands.")), "{paths:?}");
-    let target = "{ at = \"20s\", pages = [\"head-of-desk\"] }";
-    let quiet = "{ at = \"20s\", pages = [\"head-of-desk\"], quieted_by_claim = true }";
-    assert_eq!(mistakes(|text| text.replace(target, quiet)), ["promises.emergency.ladder"]);
-}
-
-#[test]
-fn what_is_no_toml_of_this_form_is_told_with_its_line() {
-    let paths = mistakes(|text| text.replace("kidnapping = 0", "kidnapping = = 0"));
-    let line = 1 + DEMO.lines().position(|line| line == "kidnapping = 0").unwrap();
-    assert_eq!(paths, [format!("line {line}")]);
-    assert_eq!(mistakes(|text| format!("surprise = 1\n{text}")), ["line 1"]);
 }

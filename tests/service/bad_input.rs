@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_request_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         if let Ok(message) = wire::SubmitRequest::decode(bytes.as_slice()) {
-            let parsed = Intake::parse(&submission_of(&message), RequestDigest([0; 32]));
+            let parsed = Intake::parse(&submission_of(&message), RequestDigest([0; 32]), |_| urgence::core::Fingerprint([0; 16]));
             prop_assert!(parsed.is_err(), "random bytes make no valid request");
         }
     }
@@ -141,7 +141,7 @@ proptest! {
             bytes[position] = byte;
         }
         if let Ok(message) = wire::SubmitRequest::decode(bytes.as_slice())
-            && let Ok(intake) = Intake::parse(&submission_of(&message), RequestDigest([0; 32]))
+            && let Ok(intake) = Intake::parse(&submission_of(&message), RequestDigest([0; 32]), |_| urgence::core::Fingerprint([0; 16]))
         {
             prop_assert!(intake.case_id().to_string().parse::<CaseId>().is_ok());
         }

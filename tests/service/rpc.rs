@@ -79,7 +79,7 @@ async fn submit_get_and_list() {
     let mut page = wire::IntakeServiceListRequest {
         authority: "fr-pnij".to_owned(),
         page_size: 2,
-        page_token: String::new(),
+        ..wire::IntakeServiceListRequest::default()
     };
     loop {
         let listed = portal.list(page.clone()).await.unwrap().into_inner();
@@ -128,8 +128,7 @@ async fn a_caller_does_what_its_roles_allow_and_sees_what_is_its_own() {
     assert_error(portal.list(by(german, list)).await, Code::NotFound, "CASE_NOT_FOUND");
     use wire::intake_service_watch_request::Scope;
     for scope in [Scope::Name(name.clone()), Scope::Authority("fr-pnij".to_owned())] {
-        let watch =
-            wire::IntakeServiceWatchRequest { scope: Some(scope), resume_token: String::new() };
+        let watch = wire::IntakeServiceWatchRequest { scope: Some(scope), ..Default::default() };
         let watched = portal.watch(by(german, watch)).await;
         assert_error(watched, Code::NotFound, "CASE_NOT_FOUND");
     }
@@ -402,6 +401,7 @@ async fn desk_lists_and_gets() {
         filter: filter.into(),
         page_size: 1,
         page_token,
+        ..wire::DeskServiceListRequest::default()
     };
     let listed = desk.list(page(wire::CaseFilter::All, String::new())).await.unwrap().into_inner();
     let misused = desk.list(page(wire::CaseFilter::Unanswered, listed.next_page_token)).await;
@@ -451,7 +451,7 @@ async fn watch_tells_a_snapshot_then_every_change_and_resumes() {
 
     // What happened meanwhile comes first after a resume, without a snapshot.
     let claimed = desk.claim_next(claim_next("c", 0)).await.unwrap().into_inner().case.unwrap();
-    let resume = wire::DeskServiceWatchRequest { name: String::new(), resume_token: last_token };
+    let resume = wire::DeskServiceWatchRequest { resume_token: last_token, ..Default::default() };
     let mut resumed = desk.watch(resume.clone()).await.unwrap().into_inner();
     loop {
         let message = resumed.message().await.unwrap().unwrap();
@@ -473,7 +473,7 @@ async fn watch_tells_a_snapshot_then_every_change_and_resumes() {
         assert_error(desk.watch(request).await, Code::InvalidArgument, "BAD_TOKEN");
     }
     let missing = "D2F7-P14C-VS7E-HD6N".to_owned();
-    let request = wire::DeskServiceWatchRequest { name: missing, resume_token: String::new() };
+    let request = wire::DeskServiceWatchRequest { name: missing, ..Default::default() };
     assert_error(desk.watch(request).await, Code::NotFound, "CASE_NOT_FOUND");
     // What a token points behind may have been trimmed.
     redis.command(&["XTRIM", "{urgence:main}:events", "MAXLEN", "1"]);
@@ -490,7 +490,7 @@ async fn a_portal_watches_its_cases_and_not_how_the_desk_works() {
     let service = Service::on(&redis, &["--policy", &policy]);
     let (mut portal, mut desk) = (service.portal().await, service.desk().await);
     let watch =
-        |scope| wire::IntakeServiceWatchRequest { scope: Some(scope), resume_token: String::new() };
+        |scope| wire::IntakeServiceWatchRequest { scope: Some(scope), ..Default::default() };
     let scope = Scope::Authority("fr-pnij".to_owned());
     let mut watched = portal.watch(watch(scope)).await.unwrap().into_inner();
     let end = watched.message().await.unwrap().unwrap();

@@ -59,19 +59,20 @@ async fn gauges_show_the_queue() {
     desk.claim_next(claim_next("c-1", 0)).await.unwrap();
     // At the target all three have become most urgent; at the limit they are overdue.
     eventually("the queue shows", PATIENCE, async || {
-        service.metric("urgence_queue_cases{band=\"0\"}").await == 2.0
-            && service.metric("urgence_unanswered_cases{band=\"0\"}").await == 3.0
-            && service.metric("urgence_overdue_cases{band=\"0\"}").await == 3.0
-            && service.metric("urgence_oldest_unanswered_seconds{band=\"0\"}").await >= 4.0
+        service.metric("urgence_queue_cases{desk=\"main\",band=\"0\"}").await == 2.0
+            && service.metric("urgence_unanswered_cases{desk=\"main\",band=\"0\"}").await == 3.0
+            && service.metric("urgence_overdue_cases{desk=\"main\",band=\"0\"}").await == 3.0
+            && service.metric("urgence_oldest_unanswered_seconds{desk=\"main\",band=\"0\"}").await
+                >= 4.0
     })
     .await;
-    assert_eq!(service.metric("urgence_overdue_wakes").await, 0.0);
-    assert!(service.metric("urgence_timer_tick_age_seconds").await < 2.0);
+    assert_eq!(service.metric("urgence_overdue_wakes{desk=\"main\"}").await, 0.0);
+    assert!(service.metric("urgence_timer_tick_age_seconds{desk=\"main\"}").await < 2.0);
     assert!(service.metric("urgence_clock_offset_seconds").await.abs() < 1.0);
     assert_eq!(service.metric("urgence_redis_up").await, 1.0);
     assert!(service.metric("process_open_fds").await > 5.0);
     eventually("every page is handed on", PATIENCE, async || {
-        service.metric("urgence_outbox_age_seconds").await == 0.0
+        service.metric("urgence_outbox_age_seconds{desk=\"main\"}").await == 0.0
             && service.metric("urgence_pages_delivered_total").await >= 9.0
     })
     .await;
@@ -174,8 +175,8 @@ async fn a_stored_case_that_cannot_be_read_stops_nobody_else() {
     let fired = "urgence_rungs_total{result=\"fired\",timing=\"on_time\"}";
     eventually("the other case climbs its ladder", PATIENCE, async || {
         service.metric(fired).await >= 5.0
-            && service.metric("urgence_failed_wakes").await == 1.0
-            && service.metric("urgence_overdue_wakes").await == 1.0
+            && service.metric("urgence_failed_wakes{desk=\"main\"}").await == 1.0
+            && service.metric("urgence_overdue_wakes{desk=\"main\"}").await == 1.0
     })
     .await;
     let claimed = desk.claim_next(claim_next("c", 5)).await.unwrap().into_inner().case.unwrap();

@@ -248,6 +248,7 @@ pub fn request(request_id: &str, nature: wire::Nature) -> wire::SubmitRequest {
             legal_basis: "Code".to_owned(),
             ..wire::EmergencyRequest::default()
         }),
+        ..wire::SubmitRequest::default()
     }
 }
 
@@ -258,7 +259,7 @@ pub fn urgent(request_id: &str) -> wire::SubmitRequest {
 
 pub fn claim_next(request_id: &str, wait_seconds: i64) -> wire::ClaimNextRequest {
     let wait = Some(prost_types::Duration { seconds: wait_seconds, nanos: 0 });
-    wire::ClaimNextRequest { request_id: request_id.to_owned(), wait }
+    wire::ClaimNextRequest { request_id: request_id.to_owned(), wait, ..Default::default() }
 }
 
 /// A first response that stops the clock and leaves the case open.

@@ -9,8 +9,8 @@ use urgence::core::intake::{
 use urgence::core::ladder::{Ladder, Rung};
 use urgence::core::policy::{Promise, Rules};
 use urgence::core::{
-    Act, AuthorityId, Band, Case, Command, Decision, Intake, Nature, Next, Policy, RequestDigest,
-    Timestamp, decide,
+    Act, AuthorityId, Band, Case, Command, Decision, Fingerprint, Intake, Nature, Next, Policy,
+    RequestDigest, Role, Timestamp, decide,
 };
 
 /// Milliseconds, as tests mostly count them.
@@ -61,8 +61,15 @@ pub(crate) fn submission(authority: &str, request_id: &str, nature: Nature) -> S
 pub(crate) fn intake(authority: &str, request_id: &str, nature: Nature) -> Intake {
     let message = format!("{authority} {request_id} {}", nature.word());
     let digest = RequestDigest::of("Submit", message.as_bytes());
-    Intake::parse(&submission(authority, request_id, nature), digest)
+    Intake::parse(&submission(authority, request_id, nature), digest, fingerprint)
         .unwrap_or_else(|violations| panic!("the builder is wrong: {violations:?}"))
+}
+
+/// A fingerprint that needs no key.
+pub(crate) fn fingerprint(input: &str) -> Fingerprint {
+    let mut half = [0; 16];
+    half.copy_from_slice(&RequestDigest::of("target", input.as_bytes()).0[..16]);
+    Fingerprint(half)
 }
 
 /// A name of an authority.
@@ -74,6 +81,7 @@ pub(crate) fn authority(name: &str) -> AuthorityId {
 pub(crate) fn act(by: &str, request_id: &str) -> Act {
     Act {
         by: by.parse().expect("names in tests follow the rule"),
+        roles: [Role::Responder].into(),
         request_id: request_id.parse().expect("names in tests follow the rule"),
         digest: RequestDigest::of("Act", request_id.as_bytes()),
     }
@@ -120,6 +128,7 @@ pub(crate) fn policy(target: Duration, lease: Duration, repeat_every: Duration) 
             repeat_contacts: ["all".parse().expect("a name")].into(),
         },
     };
-    Policy::new(Rules { bands, emergency: promise.clone(), routine: promise, lease })
-        .unwrap_or_else(|mistakes| panic!("the builder is wrong: {mistakes:?}"))
+    let built_in = Policy::built_in().rules().clone();
+    let rules = Rules { bands, emergency: promise.clone(), routine: promise, lease, ..built_in };
+    Policy::new(rules).unwrap_or_else(|mistakes| panic!("the builder is wrong: {mistakes:?}"))
 }

@@ -1,4 +1,4 @@
-//! What time alone does to a case: rungs fall due, leases end.
+//! What time alone does to a case: rungs fall due, leases end, what was said is purged.
 //!
 //! Everything due is replayed in the order in which it fell due, as if each had been seen at its
 //! own instant; only the recorded lateness tells the difference. However much was overdue, at most
@@ -9,69 +9,84 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Transition;
-use crate::core::clock::{Clock, Mark};
+use crate::core::answer::FirstResponse;
+use crate::core::case::Facts;
+use crate::core::clock::{Clock, ClockKind, Mark};
 use crate::core::event::{Event, Page, PageCause, PageKey, RungRecord};
-use crate::core::names::ContactName;
+use crate::core::memory::Memory;
+use crate::core::names::{ContactName, Subject};
 use crate::core::nature::{Band, Class};
-use crate::core::policy::Promise;
+use crate::core::projection::{Due, next_due};
 use crate::core::time::Timestamp;
 
 impl Transition<'_> {
     /// Fires everything due at `now`.
     pub(super) fn fire_due(&mut self) {
-        loop {
-            let lease_end = self.case.claim.as_ref().map(|claim| claim.expires_at);
-            let rung_due = self.case.is_unanswered().then_some(self.case.clock.next_due_at);
-            match (lease_end, rung_due) {
-                // At the instant at which a lease ends it is over: a rung due then finds no claim.
-                (Some(end), due) if end <= self.now && due.is_none_or(|due| end <= due) => {
-                    self.lose_claim(end);
-                }
-                (end, Some(due)) if due <= self.now => {
-                    self.pass_rungs(end.map_or(self.now, |end| end.min(self.now)));
-                    if self.case.clock.next_due_at <= due {
+        while let Some((due_at, due)) = next_due(&self.case).filter(|(at, _)| *at <= self.now) {
+            match due {
+                Due::Lease => self.lose_claim(due_at),
+                Due::Rung(kind) => {
+                    let lease_end = self.case.claim.as_ref().map(|claim| claim.expires_at);
+                    self.pass_rungs(kind, lease_end.map_or(self.now, |end| end.min(self.now)));
+                    if self.case.clock(kind).and_then(Clock::next_due) == Some(due_at) {
                         // Rung numbers end, in tens of thousands of years. A clock that shows such
                         // a time must not keep us here for ever.
                         break;
                     }
                 }
-                _ => break,
+                Due::Purge => self.purge(),
             }
         }
     }
 
-    /// Pages the highest rung passed once more, as a new cycle: the case is nobody's again.
+    /// Pages once more for the highest rung passed, as a new cycle: the case is nobody's again. The
+    /// clock that somebody waits on speaks for it; else the one whose rung passed last.
     pub(super) fn page_again(&mut self, cause: PageCause) {
-        let Some(number) = self.case.clock.next_rung.checked_sub(1) else { return };
-        self.case.clock.cycle += 1;
-        let rung = self.promise().ladder.rung(number);
-        self.page(rung.offset, rung.contacts.clone(), cause);
+        let climbed = |clock: &&Clock| clock.is_running() && clock.next_rung > 0;
+        let passed_at = |clock: &&Clock| {
+            let ladder = &self.promise_of(clock).ladder;
+            clock.due_at(ladder.rung(clock.next_rung - 1).offset)
+        };
+        let waited_on = self.case.response_clock().map(|clock| clock.kind);
+        let kind = waited_on.or_else(|| {
+            let clocks = self.case.clocks.values().filter(climbed);
+            clocks.max_by_key(passed_at).map(|clock| clock.kind)
+        });
+        let Some(clock) = kind.and_then(|kind| self.case.clocks.get_mut(&kind)) else { return };
+        let Some(number) = clock.next_rung.checked_sub(1) else { return };
+        clock.cycle += 1;
+        let rung = self.policy.clock(clock.kind, clock.class).ladder.rung(number);
+        let clock = clock.clone();
+        self.page(&clock, rung.offset, rung.contacts.clone(), cause);
     }
 
     fn lose_claim(&mut self, expired_at: Timestamp) {
         let Some(claim) = self.case.claim.take() else { return };
         self.events.push(Event::ClaimLost { epoch: claim.epoch, expired_at });
-        if self.case.is_unanswered() {
+        if self.case.response_clock().is_some() || claim.has_quieted {
             self.page_again(PageCause::ClaimLost);
         }
     }
 
-    /// Passes the next rung; of repeats, all that are due until `until`, in one record.
-    fn pass_rungs(&mut self, until: Timestamp) {
-        let promise = self.promise();
-        let clock = &self.case.clock;
+    /// Passes the next rung of a clock; of repeats, all that are due until `until`, in one record.
+    fn pass_rungs(&mut self, kind: ClockKind, until: Timestamp) {
+        let Some(clock) = self.case.clock(kind).cloned() else { return };
+        let promise = self.promise_of(&clock);
         let rung = promise.ladder.rung(clock.next_rung);
-        let elapsed = until.since(clock.started_at);
+        let elapsed = until.since(clock.started_at + clock.shifted_by);
         let count =
             if rung.is_repeat { promise.ladder.repeats_due(rung.offset, elapsed) } else { 1 };
         let spacing = if count > 1 { promise.ladder.repeat_every } else { Duration::ZERO };
         let last = promise.ladder.rung(clock.next_rung.saturating_add(count - 1));
         let mark = clock.mark(rung.offset);
-        if mark == Some(Mark::Target) && self.case.nature.class() == Class::Emergency {
+        let is_emergency = self.case.nature.class() == Class::Emergency;
+        if mark == Some(Mark::Target) && kind.is_response() && is_emergency {
             self.case.band = Band::MOST_URGENT;
         }
-        let record = self.record(&last.offset, count, spacing, mark);
-        self.case.clock.pass(count, promise);
+        let record = self.record(&clock, last.offset, count, spacing, mark);
+        if let Some(clock) = self.case.clocks.get_mut(&kind) {
+            clock.pass(count, promise);
+        }
         match &mut self.case.claim {
             Some(claim) if rung.is_quieted_by_claim => {
                 claim.has_quieted = true;
@@ -79,51 +94,88 @@ impl Transition<'_> {
             }
             _ => {
                 self.events.push(Event::RungFired(record));
-                self.page(last.offset, last.contacts.clone(), PageCause::Due);
+                self.page(&clock, last.offset, last.contacts.clone(), PageCause::Due);
             }
+        }
+        if mark == Some(Mark::Limit) && kind.is_term() {
+            self.end_term(kind, clock.limit_at);
+        }
+    }
+
+    /// A term is over: the clock has nothing more to say.
+    fn end_term(&mut self, kind: ClockKind, at: Timestamp) {
+        self.stop_clock(kind, at);
+        let is_notice_owed = kind == ClockKind::NonDisclosure
+            && !self.case.disclosures.is_empty()
+            && !self.case.facts.instrument.is_notified_by_issuer();
+        if is_notice_owed {
+            self.start_clock(ClockKind::UserNotice, at);
         }
     }
 
     fn record(
         &self,
-        offset: &Duration,
+        clock: &Clock,
+        offset: Duration,
         count: u32,
         spacing: Duration,
         mark: Option<Mark>,
     ) -> RungRecord {
-        let Clock { kind, cycle, started_at, .. } = self.case.clock;
-        let due_at = started_at + *offset;
+        let due_at = clock.due_at(offset);
         RungRecord {
-            clock: kind,
-            cycle,
-            offset: *offset,
+            clock: clock.kind,
+            cycle: clock.cycle,
+            offset,
             due_at,
             count,
             spacing,
-            lateness: self.now.since(due_at),
+            lateness: self.now.since(due_at.max(clock.climbed_since)),
             mark,
             band: self.case.band,
         }
     }
 
-    fn page(&mut self, offset: Duration, contacts: BTreeSet<ContactName>, cause: PageCause) {
-        let clock = &self.case.clock;
-        let (case, kind, cycle) = (self.case.id, clock.kind, clock.cycle);
+    fn page(
+        &mut self,
+        clock: &Clock,
+        offset: Duration,
+        contacts: BTreeSet<ContactName>,
+        cause: PageCause,
+    ) {
+        // The cycle may have grown since `clock` was looked at; the case knows.
+        let cycle = self.case.clock(clock.kind).map_or(clock.cycle, |clock| clock.cycle);
         self.pages.push(Page {
-            key: PageKey { case, clock: kind, cycle, offset },
+            key: PageKey { case: self.case.id, clock: clock.kind, cycle, offset },
             contacts,
             band: self.case.band,
-            due_at: clock.started_at + offset,
+            due_at: clock.due_at(offset),
             limit_at: clock.limit_at,
             cause,
         });
     }
-}
 
-impl<'a> Transition<'a> {
-    /// The promise of the case; borrowed from the policy, so that the case stays free to change.
-    fn promise(&self) -> &'a Promise {
-        self.policy.promise(self.case.nature.class())
+    /// Leaves a tombstone: the id, the digest, the times and what reports count by. It is of now,
+    /// however long it was due: a hold or a clock may have kept what was said beyond its time.
+    fn purge(&mut self) {
+        let purged: Subject = "purged".parse().expect("a word that follows the rule");
+        let case = &mut self.case;
+        case.purged_at = Some(self.now);
+        case.memory = Memory::default();
+        case.facts =
+            Facts { fingerprints: BTreeSet::new(), incident_tag: None, ..case.facts.clone() };
+        case.first_response = case
+            .first_response
+            .take()
+            .map(|response| FirstResponse { by: purged.clone(), ..response });
+        for disclosure in &mut case.disclosures {
+            disclosure.proposed_by = purged.clone();
+            disclosure.approved_by = purged.clone();
+        }
+        case.conflicts.clear();
+        case.likely_duplicates.clear();
+        case.linked.clear();
+        case.acknowledgement = None;
+        self.events.push(Event::Purged);
     }
 }
 
@@ -132,6 +184,10 @@ pub(super) fn union(pages: Vec<Page>) -> Option<Page> {
     let is_several = pages.len() > 1;
     pages
         .into_iter()
-        .reduce(|older, newer| Page { contacts: &older.contacts | &newer.contacts, ..newer })
+        .reduce(|one, other| {
+            let contacts = &one.contacts | &other.contacts;
+            let newest = if other.due_at >= one.due_at { other } else { one };
+            Page { contacts, ..newest }
+        })
         .map(|page| if is_several { Page { cause: PageCause::CatchUp, ..page } } else { page })
 }

@@ -1,39 +1,44 @@
-//! What a command does to a case: one pure, total, deterministic function, one file per command.
+//! What a command does to a case: one pure, total, deterministic function, one file per deed.
 
 mod accept;
+mod acknowledge_page;
+mod approve_outcome;
+mod ask_for_information;
 mod claim;
+mod clocks;
+mod close;
+mod command;
+mod confirm_delivery;
+mod confirm_withdrawal;
 mod due;
+mod hand_over;
+mod link_duplicate;
+mod pause_clock;
+mod propose_outcome;
+mod provide_information;
+mod reclassify;
+mod record_conflict;
+mod record_verification;
+mod refusal;
 mod release;
 mod renew;
+mod request_preservation;
 mod respond;
-mod wake;
+mod resume_clock;
+mod send_update;
+mod set_legal_hold;
+mod settle_clock;
+mod sort;
+mod withdraw;
 
-use super::case::{Case, FirstResponseKind};
+use super::case::Case;
 use super::event::{Change, Event, Page};
-use super::intake::Intake;
 use super::memory::{Act, Recall};
 use super::policy::Policy;
 use super::time::Timestamp;
 
-/// What somebody, or the clock, asks of a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Take this request in.
-    Accept(Intake),
-    /// Lease the case to the caller.
-    Claim(Act),
-    /// Extend the caller's lease.
-    Renew(Act, Epoch),
-    /// End the caller's lease and put the case back in its place.
-    Release(Act, Epoch),
-    /// Record the first response.
-    Respond(Act, Epoch, FirstResponseKind),
-    /// Do what is due. Sent by the timer; early, late or repeated, it does no harm.
-    Wake,
-}
-
-/// The fencing epoch under which a caller acts.
-pub type Epoch = u64;
+pub use command::{Command, Deed, Epoch, Sorting};
+pub use refusal::Refusal;
 
 /// What comes of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,35 +60,6 @@ pub struct Next {
     pub events: Vec<Event>,
 }
 
-/// Why a command cannot be carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// No case has this id.
-    #[error("there is no such case")]
-    CaseNotFound,
-    /// The caller used this request id before, for something else.
-    #[error("this request_id was used before with other content; send a new one")]
-    RequestIdReused,
-    /// Another responder holds the case.
-    #[error("another responder holds this case; claim another, or wait until it is released")]
-    ClaimedByAnother,
-    /// The case has ended.
-    #[error("this case has ended; nothing more can be done to it")]
-    CaseEnded,
-    /// The epoch is not that of the caller's running claim.
-    #[error("your claim on this case is over; claim it again and use the new epoch")]
-    EpochOver,
-    /// The first response was given before.
-    #[error("this case already has its first response")]
-    AlreadyAnswered,
-    /// The answer would hand out data without the approval of two people.
-    #[error(
-        "an answer that discloses data needs an approved outcome; answer IN_PROGRESS to keep the \
-         promise while the disclosure is verified"
-    )]
-    DisclosureNotApproved,
-}
-
 /// Decides what `command` does to `case` at `now` under the policy the case was accepted under
 /// (for a new case: the policy in force).
 ///
@@ -95,24 +71,12 @@ pub fn decide(case: Option<&Case>, command: &Command, now: Timestamp, policy: &P
     match (case, command) {
         (existing, Command::Accept(intake)) => accept::decide(existing, intake, now, policy),
         (None, _) => Decision::Refused(Refusal::CaseNotFound),
-        (Some(case), Command::Wake) => wake::decide(Transition::begin(case, now, policy)),
-        (Some(case), Command::Claim(act)) => {
-            with_memory(case, act, now, policy, |transition| claim::apply(transition, &act.by))
+        (Some(case), Command::Wake) => Transition::begin(case, now, policy).finish(),
+        (Some(case), Command::Sort(sorting)) => {
+            sort::decide(Transition::begin(case, now, policy), sorting)
         }
-        (Some(case), Command::Renew(act, epoch)) => {
-            with_memory(case, act, now, policy, |transition| {
-                renew::apply(transition, &act.by, *epoch)
-            })
-        }
-        (Some(case), Command::Release(act, epoch)) => {
-            with_memory(case, act, now, policy, |transition| {
-                release::apply(transition, &act.by, *epoch)
-            })
-        }
-        (Some(case), Command::Respond(act, epoch, kind)) => {
-            with_memory(case, act, now, policy, |transition| {
-                respond::apply(transition, &act.by, *epoch, *kind)
-            })
+        (Some(case), Command::Act(act, deed)) => {
+            with_memory(case, act, now, policy, |transition| deed.apply(transition, act))
         }
     }
 }
@@ -131,8 +95,14 @@ fn with_memory(
         Recall::New => {}
     }
     let mut transition = Transition::begin(case, now, policy);
+    if transition.case.purged_at.is_some() {
+        return Decision::Refused(Refusal::CaseEnded);
+    }
     match apply(&mut transition) {
         Ok(()) => {
+            // A clock that the act has started or raised may be due at once.
+            transition.fire_due();
+            transition.extend_claim_of(&act.by);
             transition.case.memory.remember(act);
             transition.finish()
         }
@@ -144,7 +114,7 @@ fn with_memory(
 struct Transition<'a> {
     case: Case,
     events: Vec<Event>,
-    /// What people must be told, the oldest first.
+    /// What people must be told.
     pages: Vec<Page>,
     now: Timestamp,
     policy: &'a Policy,
@@ -159,6 +129,11 @@ impl<'a> Transition<'a> {
         let mut transition = Self { case, events, pages: Vec::new(), now, policy };
         transition.fire_due();
         transition
+    }
+
+    /// Refuses what may only be done to a case that has not ended.
+    fn must_be_open(&self) -> Result<(), Refusal> {
+        if self.case.has_ended() { Err(Refusal::CaseEnded) } else { Ok(()) }
     }
 
     fn finish(mut self) -> Decision {

@@ -15,7 +15,7 @@ pub(super) fn apply(
     }
     let has_quieted = transition.case.claim.take().is_some_and(|claim| claim.has_quieted);
     transition.events.push(Event::ClaimReleased { epoch });
-    if has_quieted && transition.case.is_unanswered() {
+    if has_quieted {
         transition.page_again(PageCause::ClaimReleased);
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! Respond: a person's first substantive answer stops the first-response clock.
 
 use super::{Epoch, Refusal, Transition};
-use crate::core::case::{FirstResponse, FirstResponseKind};
+use crate::core::answer::{FirstResponse, FirstResponseKind};
+use crate::core::clock::ClockKind;
 use crate::core::event::Event;
 use crate::core::names::Subject;
+use crate::core::outcome::Outcome;
 
 pub(super) fn apply(
     transition: &mut Transition<'_>,
@@ -11,9 +13,10 @@ pub(super) fn apply(
     epoch: Epoch,
     kind: FirstResponseKind,
 ) -> Result<(), Refusal> {
-    if !transition.case.is_unanswered() {
+    if transition.case.first_response.is_some() {
         return Err(Refusal::AlreadyAnswered);
     }
+    transition.must_be_open()?;
     if kind.discloses() {
         return Err(Refusal::DisclosureNotApproved);
     }
@@ -23,22 +26,38 @@ pub(super) fn apply(
         return Err(Refusal::EpochOver);
     }
     let is_claim_lost = !transition.is_held(by, epoch);
-    if !is_claim_lost {
-        transition.extend_claim();
+    transition.answer(by, kind, is_claim_lost);
+    match kind {
+        FirstResponseKind::InProgress { .. } => {
+            transition.start_clock(ClockKind::Progress, transition.now);
+        }
+        FirstResponseKind::NeedInformation => transition.case.asked_at = Some(transition.now),
+        FirstResponseKind::NoData => transition.end(by, Outcome::NoDataFound, None),
+        FirstResponseKind::Refused(reason) => {
+            transition.end(by, Outcome::Rejected, Some(reason));
+        }
+        FirstResponseKind::Redirected(_) => transition.end(by, Outcome::Redirected, None),
+        FirstResponseKind::AllData | FirstResponseKind::PartOfData => {
+            return Err(Refusal::DisclosureNotApproved);
+        }
     }
-    let now = transition.now;
-    let case = &mut transition.case;
-    case.first_response = Some(FirstResponse { kind, at: now, by: by.clone(), is_claim_lost });
-    if case.state().is_final() {
-        case.claim = None;
-    }
-    transition.events.push(Event::Responded {
-        by: by.clone(),
-        kind,
-        waited: case.waited(now),
-        band: case.band,
-        punctuality: case.punctuality(now),
-        is_claim_lost,
-    });
     Ok(())
+}
+
+impl Transition<'_> {
+    /// Records the answer and stops the first-response clock.
+    pub(super) fn answer(&mut self, by: &Subject, kind: FirstResponseKind, is_claim_lost: bool) {
+        let now = self.now;
+        let response = FirstResponse { kind, at: now, by: by.clone(), is_claim_lost };
+        self.case.first_response = Some(response);
+        self.stop_clock(ClockKind::FirstResponse, now);
+        self.events.push(Event::Responded {
+            by: by.clone(),
+            kind,
+            waited: self.case.waited(now),
+            band: self.case.band,
+            punctuality: self.case.punctuality(now),
+            is_claim_lost,
+        });
+    }
 }

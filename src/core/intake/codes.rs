@@ -23,7 +23,8 @@ const LANGUAGES: &str = "\
     yo za zh zu";
 
 /// Whether `code` is an officially assigned country code, in capitals.
-pub(super) fn is_country(code: &str) -> bool {
+#[must_use]
+pub fn is_country(code: &str) -> bool {
     code.len() == 2 && COUNTRIES.split(' ').any(|known| known == code)
 }
 

@@ -4,10 +4,10 @@ use super::checks::{Checks, Code};
 use super::codes;
 use super::formats;
 use super::submission::{
-    Choice, Contact, DataCategory, DataScope, Document, Emergency, Requester, Submission, Target,
-    TargetType,
+    Choice, Contact, DataScope, Document, Emergency, Requester, Submission, Target, TargetType,
 };
-use crate::core::names::AuthorityId;
+use crate::core::data::DataCategory;
+use crate::core::names::{AuthorityId, Country};
 use crate::core::nature::{Class, Nature};
 
 /// A name, a reference, a title.
@@ -24,11 +24,15 @@ const NARRATIVE: usize = 20_000;
 const PHONE: &str = "send it in E.164: a plus sign, country code and number, such as +33123456789";
 const EMAIL: &str = "send an e-mail address, such as officer@police.example";
 const COUNTRY: &str = "send the ISO 3166-1 alpha-2 code in capitals, such as FR";
+const SHA256: &str = "send the file's SHA-256 as 64 hexadecimal digits";
 const URL: &str = "send an http or https URL, such as https://example.org/profile/1";
 
-/// Checks the request; the facts that a case needs, if they are there.
-pub(super) fn check(checks: &mut Checks, sent: &Submission) -> Option<(AuthorityId, Nature)> {
-    let authority = requester(checks, &sent.requester);
+/// Checks the request; who asks, from where and about what, if that is there.
+pub(super) fn check(
+    checks: &mut Checks,
+    sent: &Submission,
+) -> Option<(AuthorityId, Country, Nature)> {
+    let requester = requester(checks, &sent.requester);
     let nature = emergency(checks, &sent.emergency);
     if sent.targets.is_empty() {
         checks.required("request.targets");
@@ -42,6 +46,7 @@ pub(super) fn check(checks: &mut Checks, sent: &Submission) -> Option<(Authority
     checks.optional_text("request.delivery.recipient_key_id", &delivery.recipient_key_id, ID);
     checks.optional_text("request.delivery.destination_id", &delivery.destination_id, ID);
     checks.required_text("request.legal_basis", &sent.legal_basis, PARAGRAPH);
+    checks.optional_choice("request.instrument", sent.instrument);
     checks.optional_text("request.instrument_reference", &sent.instrument_reference, SHORT);
     checks.optional_text("request.incident_reference", &sent.incident_reference, SHORT);
     checks.optional_text("request.channel", &sent.channel, SHORT);
@@ -57,10 +62,11 @@ pub(super) fn check(checks: &mut Checks, sent: &Submission) -> Option<(Authority
     for (index, sent) in documents.iter().enumerate() {
         document(checks, &format!("request.documents[{index}]"), sent);
     }
-    authority.zip(nature)
+    let (authority, country) = requester?;
+    Some((authority, country, nature?))
 }
 
-fn requester(checks: &mut Checks, sent: &Requester) -> Option<AuthorityId> {
+fn requester(checks: &mut Checks, sent: &Requester) -> Option<(AuthorityId, Country)> {
     let field = |name: &str| format!("request.requester.{name}");
     let authority = checks.name(&field("authority"), &sent.authority);
     checks.optional_text(&field("agency_name"), &sent.agency_name, SHORT);
@@ -98,7 +104,7 @@ fn requester(checks: &mut Checks, sent: &Requester) -> Option<AuthorityId> {
         checks.required_moment(&field("signed_at"), attestation.signed_at);
         checks.optional_text(&field("method"), &attestation.method, ID);
     }
-    authority
+    authority.zip(sent.country.parse().ok())
 }
 
 fn emergency(checks: &mut Checks, sent: &Emergency) -> Option<Nature> {
@@ -183,6 +189,7 @@ fn target(checks: &mut Checks, path: &str, sent: &Target) {
         checks.violation(field("port"), Code::OutOfRange, "send a port from 1 to 65535");
     }
     checks.optional_text(&field("notes"), &sent.notes, 2_000);
+    checks.optional_choice(&field("protection"), sent.protection);
     if kind == Some(TargetType::Other) && sent.notes.trim().is_empty() {
         checks.required(&field("notes"));
     }
@@ -250,12 +257,7 @@ fn limits(checks: &mut Checks, sent: &Submission) {
 
 fn document(checks: &mut Checks, path: &str, sent: &Document) {
     let field = |name: &str| format!("{path}.{name}");
-    checks.required_format(
-        &field("sha256"),
-        &sent.sha256,
-        formats::is_sha256,
-        "send the file's SHA-256 as 64 hexadecimal digits",
-    );
+    checks.required_format(&field("sha256"), &sent.sha256, formats::is_sha256, SHA256);
     checks.required_format(
         &field("media_type"),
         &sent.media_type,
@@ -282,4 +284,20 @@ pub fn check_contact(checks: &mut Checks, path: &str, contact: &Contact) {
 /// Checks a text of a responder that must be there.
 pub fn check_text(checks: &mut Checks, field: &str, text: &str, chars_max: usize) {
     checks.required_text(field, text, chars_max);
+}
+
+/// Checks a text of a responder that may be left out.
+pub fn check_optional_text(checks: &mut Checks, field: &str, text: &str, chars_max: usize) {
+    checks.optional_text(field, text, chars_max);
+}
+
+/// Checks a digest that must be there.
+pub fn check_sha256(checks: &mut Checks, field: &str, text: &str) {
+    checks.required_format(field, text, formats::is_sha256, SHA256);
+}
+
+/// Checks a country that must be there.
+pub fn check_country(checks: &mut Checks, field: &str, text: &str) -> Option<Country> {
+    checks.required_format(field, text, codes::is_country, COUNTRY);
+    text.parse().ok()
 }

@@ -2,6 +2,7 @@
 //! `urgence.v1.EmergencyRequest`, whose comments are their manual.
 #![expect(missing_docs, reason = "each field is documented at its namesake in the proto")]
 
+use crate::core::data::{DataCategory, Instrument, Protection};
 use crate::core::nature::Nature;
 
 /// A value of a closed list, as it arrived.
@@ -11,6 +12,17 @@ pub enum Choice<T> {
     Missing,
     Unknown,
     Known(T),
+}
+
+impl<T: Copy> Choice<T> {
+    /// The value, if it is a known one.
+    #[must_use]
+    pub const fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Missing | Self::Unknown => None,
+        }
+    }
 }
 
 /// An instant as it arrived.
@@ -37,6 +49,8 @@ pub struct Submission {
     pub non_disclosure: NonDisclosure,
     pub preservation: Preservation,
     pub documents: Vec<Document>,
+    pub instrument: Choice<Instrument>,
+    pub is_without_validation: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -103,9 +117,10 @@ pub struct Target {
     pub observed_at: Vec<Moment>,
     pub port: u32,
     pub notes: String,
+    pub protection: Choice<Protection>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TargetType {
     Email,
     Phone,
@@ -129,15 +144,6 @@ pub struct DataScope {
     pub to: Option<Moment>,
     pub specific_items: Vec<String>,
     pub justifications: Vec<Justification>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataCategory {
-    Subscriber,
-    UserIdentification,
-    Traffic,
-    Content,
-    LiveLocation,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -1,20 +1,28 @@
 //! A stored case. Its id and version are the key and a field beside it.
 
-use std::time::Duration;
-
 use prost::Message as _;
 
+use super::answer::{StoredResponse, decode_response, encode_response};
+use super::clock::{StoredClock, decode_clock, encode_clock};
+use super::facts::{StoredConflict, StoredFacts, decode_conflict, decode_facts};
+use super::facts::{encode_conflict, encode_facts, unknown_facts};
+use super::outcome::{
+    StoredDisclosure, StoredDisposition, StoredEnded, StoredProposal, decode_disclosure,
+    decode_disposition, decode_ended, decode_proposal, encode_disclosure, encode_disposition,
+    encode_ended, encode_proposal, ended_by,
+};
 use super::{check_format, field, unreadable};
+use crate::core::case::{Acknowledgement, Lowering};
 use crate::core::memory::Remembered;
-use crate::core::time::millis;
 use crate::core::{
-    Band, Case, CaseId, Claim, Clock, ClockKind, FirstResponse, FirstResponseKind, Memory, Nature,
-    PolicyId, RedirectTarget, RefusalReason, RequestDigest, Timestamp,
+    Band, Case, CaseId, Claim, ClockKind, ClockState, FirstResponse, FirstResponseKind, Memory,
+    Nature, PolicyId, RequestDigest, Timestamp, Verification,
 };
 use crate::store::Unreadable;
 
-const FORMAT: u32 = 1;
-const WHAT: &str = "case";
+/// Format 2 has several clocks; format 1 had the first-response clock alone.
+const FORMAT: u32 = 2;
+pub(super) const WHAT: &str = "case";
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct StoredCase {
@@ -34,8 +42,8 @@ struct StoredCase {
     accepted_ms: u64,
     #[prost(uint64, tag = "8")]
     last_event_ms: u64,
-    #[prost(message, optional, tag = "9")]
-    clock: Option<StoredClock>,
+    #[prost(message, repeated, tag = "9")]
+    clocks: Vec<StoredClock>,
     #[prost(message, optional, tag = "10")]
     first_response: Option<StoredResponse>,
     #[prost(message, optional, tag = "11")]
@@ -45,24 +53,40 @@ struct StoredCase {
     /// Entries of 32 bytes: key and digest.
     #[prost(bytes, tag = "13")]
     memory: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct StoredClock {
-    #[prost(string, tag = "1")]
-    kind: String,
-    #[prost(uint64, tag = "2")]
-    started_ms: u64,
-    #[prost(uint64, tag = "3")]
-    target_ms: u64,
-    #[prost(uint64, tag = "4")]
-    limit_ms: u64,
-    #[prost(uint32, tag = "5")]
-    cycle: u32,
-    #[prost(uint32, tag = "6")]
-    next_rung: u32,
-    #[prost(uint64, tag = "7")]
-    next_due_ms: u64,
+    #[prost(message, optional, tag = "14")]
+    facts: Option<StoredFacts>,
+    #[prost(uint64, optional, tag = "15")]
+    asked_ms: Option<u64>,
+    #[prost(uint64, optional, tag = "16")]
+    withdrawal_ms: Option<u64>,
+    #[prost(string, tag = "17")]
+    verification: String,
+    #[prost(message, repeated, tag = "18")]
+    conflicts: Vec<StoredConflict>,
+    #[prost(message, optional, tag = "19")]
+    lowering: Option<StoredLowering>,
+    #[prost(message, optional, tag = "20")]
+    proposal: Option<StoredProposal>,
+    #[prost(uint32, tag = "21")]
+    proposals: u32,
+    #[prost(message, repeated, tag = "22")]
+    dispositions: Vec<StoredDisposition>,
+    #[prost(message, repeated, tag = "23")]
+    disclosures: Vec<StoredDisclosure>,
+    #[prost(message, optional, tag = "24")]
+    ended: Option<StoredEnded>,
+    #[prost(string, repeated, tag = "25")]
+    likely_duplicates: Vec<String>,
+    #[prost(message, repeated, tag = "26")]
+    linked: Vec<StoredLink>,
+    #[prost(string, tag = "27")]
+    incident: String,
+    #[prost(string, tag = "28")]
+    legal_hold: String,
+    #[prost(message, optional, tag = "29")]
+    acknowledgement: Option<StoredAcknowledgement>,
+    #[prost(uint64, optional, tag = "30")]
+    purged_ms: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -80,62 +104,34 @@ struct StoredClaim {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct StoredResponse {
-    #[prost(message, optional, tag = "1")]
-    kind: Option<StoredKind>,
-    #[prost(uint64, tag = "2")]
-    at_ms: u64,
-    #[prost(string, tag = "3")]
-    by: String,
-    #[prost(bool, tag = "4")]
-    is_claim_lost: bool,
-}
-
-/// What a first response says; also in the events.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct StoredKind {
+struct StoredLowering {
     #[prost(string, tag = "1")]
-    word: String,
+    nature: String,
     #[prost(string, tag = "2")]
-    detail: String,
-    #[prost(uint64, tag = "3")]
-    expected_within_ms: u64,
+    by: String,
 }
 
-impl StoredKind {
-    pub(super) fn encode(kind: FirstResponseKind) -> Self {
-        let (detail, expected_within_ms) = match kind {
-            FirstResponseKind::Refused(reason) => (reason.word(), 0),
-            FirstResponseKind::Redirected(target) => (target.word(), 0),
-            FirstResponseKind::InProgress { expected_within } => ("", millis(expected_within)),
-            FirstResponseKind::AllData
-            | FirstResponseKind::PartOfData
-            | FirstResponseKind::NoData
-            | FirstResponseKind::NeedInformation => ("", 0),
-        };
-        Self { word: kind.word().to_owned(), detail: detail.to_owned(), expected_within_ms }
-    }
+#[derive(Clone, PartialEq, prost::Message)]
+struct StoredLink {
+    #[prost(string, tag = "1")]
+    case: String,
+    #[prost(bool, tag = "2")]
+    is_same_authority: bool,
+}
 
-    pub(super) fn decode(&self) -> Option<FirstResponseKind> {
-        Some(match self.word.as_str() {
-            "all_data" => FirstResponseKind::AllData,
-            "part_of_data" => FirstResponseKind::PartOfData,
-            "no_data" => FirstResponseKind::NoData,
-            "refused" => FirstResponseKind::Refused(RefusalReason::from_word(&self.detail)?),
-            "redirected" => FirstResponseKind::Redirected(RedirectTarget::from_word(&self.detail)?),
-            "need_information" => FirstResponseKind::NeedInformation,
-            "in_progress" => FirstResponseKind::InProgress {
-                expected_within: Duration::from_millis(self.expected_within_ms),
-            },
-            _ => return None,
-        })
-    }
+#[derive(Clone, PartialEq, prost::Message)]
+struct StoredAcknowledgement {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    by: String,
+    #[prost(uint64, tag = "3")]
+    at_ms: u64,
 }
 
 /// The bytes of a case's state.
 #[must_use]
 pub fn encode_case(case: &Case) -> Vec<u8> {
-    let clock = &case.clock;
     let remembered = case.memory.iter().flat_map(|act| act.key.iter().chain(&act.digest));
     StoredCase {
         format: FORMAT,
@@ -146,32 +142,51 @@ pub fn encode_case(case: &Case) -> Vec<u8> {
         request_digest: case.request_digest.0.to_vec(),
         accepted_ms: case.accepted_at.as_millis(),
         last_event_ms: case.last_event_at.as_millis(),
-        clock: Some(StoredClock {
-            kind: clock.kind.word().to_owned(),
-            started_ms: clock.started_at.as_millis(),
-            target_ms: clock.target_at.as_millis(),
-            limit_ms: clock.limit_at.as_millis(),
-            cycle: clock.cycle,
-            next_rung: clock.next_rung,
-            next_due_ms: clock.next_due_at.as_millis(),
-        }),
-        first_response: case.first_response.as_ref().map(|response| StoredResponse {
-            kind: Some(StoredKind::encode(response.kind)),
-            at_ms: response.at.as_millis(),
-            by: response.by.to_string(),
-            is_claim_lost: response.is_claim_lost,
-        }),
-        claim: case.claim.as_ref().map(|claim| StoredClaim {
-            by: claim.by.to_string(),
-            epoch: claim.epoch,
-            granted_ms: claim.granted_at.as_millis(),
-            expires_ms: claim.expires_at.as_millis(),
-            has_quieted: claim.has_quieted,
-        }),
+        clocks: case.clocks.values().map(encode_clock).collect(),
+        first_response: case.first_response.as_ref().map(encode_response),
+        claim: case.claim.as_ref().map(encode_claim),
         claim_epoch: case.claim_epoch,
         memory: remembered.copied().collect(),
+        facts: Some(encode_facts(&case.facts)),
+        asked_ms: case.asked_at.map(Timestamp::as_millis),
+        withdrawal_ms: case.withdrawal_at.map(Timestamp::as_millis),
+        verification: case.verification.word().to_owned(),
+        conflicts: case.conflicts.iter().map(encode_conflict).collect(),
+        lowering: case.lowering.as_ref().map(|lowering| StoredLowering {
+            nature: lowering.nature.word().to_owned(),
+            by: lowering.by.to_string(),
+        }),
+        proposal: case.proposal.as_ref().map(encode_proposal),
+        proposals: case.proposals,
+        dispositions: case.dispositions.iter().map(encode_disposition).collect(),
+        disclosures: case.disclosures.iter().map(encode_disclosure).collect(),
+        ended: case.ended.as_ref().map(encode_ended),
+        likely_duplicates: case.likely_duplicates.iter().map(|id| id.compact().into()).collect(),
+        linked: case.linked.iter().map(encode_link).collect(),
+        incident: case.incident.as_ref().map(ToString::to_string).unwrap_or_default(),
+        legal_hold: case.legal_hold.as_ref().map(ToString::to_string).unwrap_or_default(),
+        acknowledgement: case.acknowledgement.as_ref().map(|seen| StoredAcknowledgement {
+            key: seen.key.to_string(),
+            by: seen.by.to_string(),
+            at_ms: seen.at.as_millis(),
+        }),
+        purged_ms: case.purged_at.map(Timestamp::as_millis),
     }
     .encode_to_vec()
+}
+
+fn encode_claim(claim: &Claim) -> StoredClaim {
+    StoredClaim {
+        by: claim.by.to_string(),
+        epoch: claim.epoch,
+        granted_ms: claim.granted_at.as_millis(),
+        expires_ms: claim.expires_at.as_millis(),
+        has_quieted: claim.has_quieted,
+    }
+}
+
+fn encode_link((case, is_same_authority): (&CaseId, &bool)) -> StoredLink {
+    StoredLink { case: case.compact().to_owned(), is_same_authority: *is_same_authority }
 }
 
 /// Reads a case's state.
@@ -181,43 +196,92 @@ pub fn encode_case(case: &Case) -> Vec<u8> {
 pub fn decode_case(id: CaseId, version: u64, bytes: &[u8]) -> Result<Case, Unreadable> {
     let stored = StoredCase::decode(bytes).map_err(|_| unreadable(WHAT, "not a message"))?;
     check_format(WHAT, stored.format, FORMAT)?;
-    let clock = field(WHAT, "clock", stored.clock)?;
+    let case = decode(id, version, stored)?;
+    let has_clock = case.clocks.contains_key(&ClockKind::FirstResponse);
+    field(WHAT, "clocks", has_clock.then_some(case))
+}
+
+fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadable> {
+    let is_old = stored.format == 1;
+    let authority = field(WHAT, "authority", stored.authority.parse().ok())?;
     let policy = field(WHAT, "policy", stored.policy.try_into().ok())?;
     let request_digest = field(WHAT, "request_digest", stored.request_digest.try_into().ok())?;
+    let first_response = stored.first_response.map(decode_response).transpose()?;
+    let mut clocks = stored.clocks.iter().map(decode_clock).collect::<Result<Vec<_>, _>>()?;
+    let nature = field(WHAT, "nature", Nature::from_word(&stored.nature))?;
+    let mut asked_at = stored.asked_ms.map(Timestamp::from_millis);
+    if is_old {
+        // In format 1 the one clock was that of the case's class, and the answer alone said that it
+        // had stopped, and what the authority owed.
+        for clock in &mut clocks {
+            clock.class = nature.class();
+            if let Some(response) = &first_response {
+                clock.state = ClockState::Stopped { at: response.at };
+            }
+        }
+        let is_asked =
+            |response: &&FirstResponse| response.kind == FirstResponseKind::NeedInformation;
+        asked_at = first_response.as_ref().filter(is_asked).map(|response| response.at);
+    }
+    let decode_proposal = |stored| decode_proposal(stored, &authority);
     Ok(Case {
         id,
         version,
-        authority: field(WHAT, "authority", stored.authority.parse().ok())?,
-        nature: field(WHAT, "nature", Nature::from_word(&stored.nature))?,
+        nature,
         band: field(WHAT, "band", u8::try_from(stored.band).ok().and_then(Band::new))?,
+        facts: match stored.facts {
+            Some(facts) => decode_facts(facts)?,
+            None if is_old => unknown_facts(),
+            None => return Err(unreadable(WHAT, "the field facts is missing")),
+        },
         policy: PolicyId(policy),
         request_digest: RequestDigest(request_digest),
         accepted_at: Timestamp::from_millis(stored.accepted_ms),
         last_event_at: Timestamp::from_millis(stored.last_event_ms),
-        clock: Clock {
-            kind: field(WHAT, "clock.kind", ClockKind::from_word(&clock.kind))?,
-            started_at: Timestamp::from_millis(clock.started_ms),
-            target_at: Timestamp::from_millis(clock.target_ms),
-            limit_at: Timestamp::from_millis(clock.limit_ms),
-            cycle: clock.cycle,
-            next_rung: clock.next_rung,
-            next_due_at: Timestamp::from_millis(clock.next_due_ms),
-        },
-        first_response: stored.first_response.map(decode_response).transpose()?,
+        clocks: clocks.into_iter().map(|clock| (clock.kind, clock)).collect(),
         claim: stored.claim.as_ref().map(decode_claim).transpose()?,
         claim_epoch: stored.claim_epoch,
+        asked_at,
+        withdrawal_at: stored.withdrawal_ms.map(Timestamp::from_millis),
+        verification: match stored.verification.as_str() {
+            "" if is_old => Verification::Unverified,
+            word => field(WHAT, "verification", Verification::from_word(word))?,
+        },
+        conflicts: stored.conflicts.iter().map(decode_conflict).collect::<Result<_, _>>()?,
+        lowering: stored.lowering.as_ref().map(decode_lowering).transpose()?,
+        proposal: stored.proposal.map(decode_proposal).transpose()?,
+        proposals: stored.proposals,
+        dispositions: stored
+            .dispositions
+            .iter()
+            .map(decode_disposition)
+            .collect::<Result<_, _>>()?,
+        disclosures: stored.disclosures.iter().map(decode_disclosure).collect::<Result<_, _>>()?,
+        ended: match (&stored.ended, &first_response) {
+            (Some(ended), _) => Some(decode_ended(ended)?),
+            (None, Some(response)) if is_old => ended_by(response),
+            (None, _) => None,
+        },
+        likely_duplicates: ids(&stored.likely_duplicates)?,
+        linked: stored.linked.iter().map(decode_link).collect::<Result<_, _>>()?,
+        incident: optional("incident", &stored.incident)?,
+        legal_hold: optional("legal_hold", &stored.legal_hold)?,
+        acknowledgement: stored.acknowledgement.as_ref().map(decode_acknowledgement).transpose()?,
+        purged_at: stored.purged_ms.map(Timestamp::from_millis),
         memory: decode_memory(&stored.memory)?,
+        first_response,
+        authority,
     })
 }
 
-fn decode_response(stored: StoredResponse) -> Result<FirstResponse, Unreadable> {
-    let kind = stored.kind.and_then(|kind| kind.decode());
-    Ok(FirstResponse {
-        kind: field(WHAT, "first_response.kind", kind)?,
-        at: Timestamp::from_millis(stored.at_ms),
-        by: field(WHAT, "first_response.by", stored.by.parse().ok())?,
-        is_claim_lost: stored.is_claim_lost,
-    })
+/// A name that may be missing.
+fn optional<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, Unreadable> {
+    if text.is_empty() { Ok(None) } else { field(WHAT, name, text.parse().ok()).map(Some) }
+}
+
+fn ids<C: FromIterator<CaseId>>(texts: &[String]) -> Result<C, Unreadable> {
+    let ids = texts.iter().map(|text| text.parse().ok()).collect::<Option<C>>();
+    field(WHAT, "likely_duplicates", ids)
 }
 
 fn decode_claim(stored: &StoredClaim) -> Result<Claim, Unreadable> {
@@ -227,6 +291,26 @@ fn decode_claim(stored: &StoredClaim) -> Result<Claim, Unreadable> {
         granted_at: Timestamp::from_millis(stored.granted_ms),
         expires_at: Timestamp::from_millis(stored.expires_ms),
         has_quieted: stored.has_quieted,
+    })
+}
+
+fn decode_lowering(stored: &StoredLowering) -> Result<Lowering, Unreadable> {
+    Ok(Lowering {
+        nature: field(WHAT, "lowering.nature", Nature::from_word(&stored.nature))?,
+        by: field(WHAT, "lowering.by", stored.by.parse().ok())?,
+    })
+}
+
+fn decode_link(stored: &StoredLink) -> Result<(CaseId, bool), Unreadable> {
+    let case = field(WHAT, "linked.case", stored.case.parse().ok())?;
+    Ok((case, stored.is_same_authority))
+}
+
+fn decode_acknowledgement(stored: &StoredAcknowledgement) -> Result<Acknowledgement, Unreadable> {
+    Ok(Acknowledgement {
+        key: field(WHAT, "acknowledgement.key", stored.key.parse().ok())?,
+        by: field(WHAT, "acknowledgement.by", stored.by.parse().ok())?,
+        at: Timestamp::from_millis(stored.at_ms),
     })
 }
 

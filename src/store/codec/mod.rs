@@ -4,14 +4,21 @@
 //! added with a new tag and never changes its meaning. `format` rises when an older reader would
 //! read a newer value wrongly; such a reader leaves the value alone and says so.
 
+mod answer;
 mod case;
 mod change;
+mod clock;
+mod event;
+mod facts;
+mod incident;
+mod outcome;
 mod policy;
 
 use super::Unreadable;
 
 pub use case::{decode_case, encode_case};
 pub use change::{decode_change, encode_change};
+pub(super) use incident::{decode_incident, encode_incident};
 pub(super) use policy::{decode_policy, encode_policy};
 
 /// The version of every kept policy: it never changes under its content address.

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod policy;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -24,15 +26,25 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or SIGINT.
     Serve(Box<Settings>),
+    /// Check or show a policy.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 /// Runs what the command line asks for.
 #[must_use]
 pub fn run() -> ExitCode {
-    let Command::Serve(settings) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Serve(settings) => serve(settings),
+        Command::Policy(command) => policy::run(&command),
+    }
+}
+
+fn serve(settings: Box<Settings>) -> ExitCode {
     telemetry::logs::install(settings.log_format, settings.log.filter());
-    let policy = match settings.check() {
-        Ok(policy) => policy,
+    let checked = settings.check().and_then(|desks| Ok((desks, settings.fingerprints()?)));
+    let (desks, fingerprints) = match checked {
+        Ok(checked) => checked,
         Err(error) => {
             tracing::error!("{error}");
             return ExitCode::from(EXIT_USAGE);
@@ -51,7 +63,7 @@ pub fn run() -> ExitCode {
         let stop = stop_signal();
         tokio::pin!(stop);
         let built = tokio::select! {
-            built = App::build(*settings, policy, metrics) => built,
+            built = App::build(*settings, desks, fingerprints, metrics) => built,
             () = &mut stop => return ExitCode::SUCCESS,
         };
         let app = match built {

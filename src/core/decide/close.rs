@@ -1,0 +1,39 @@
+//! The end of a case: its promises end, its duties go on, and it is nobody's any more.
+
+use super::Transition;
+use crate::core::answer::RefusalReason;
+use crate::core::clock::ClockKind;
+use crate::core::event::Event;
+use crate::core::names::Subject;
+use crate::core::outcome::{Ended, Outcome, RetentionClass};
+
+impl Transition<'_> {
+    /// Ends the case.
+    pub(super) fn end(&mut self, by: &Subject, outcome: Outcome, refusal: Option<RefusalReason>) {
+        let now = self.now;
+        for kind in ClockKind::ALL.iter().copied() {
+            // Without a disclosure there is nothing that a validation could still make lawful.
+            let is_moot = kind == ClockKind::ExPostValidation && self.case.disclosures.is_empty();
+            if !kind.outlives_case() || is_moot {
+                self.stop_clock(kind, now);
+            }
+        }
+        // Where a part went out it is kept as such, however the rest ended.
+        let retention_class = match outcome.retention_class() {
+            RetentionClass::NotDisclosed if !self.case.disclosures.is_empty() => {
+                RetentionClass::Disclosed
+            }
+            class @ (RetentionClass::Disclosed
+            | RetentionClass::NotDisclosed
+            | RetentionClass::Fraud) => class,
+        };
+        let purge_at = now + self.policy.retention(retention_class);
+        self.case.ended = Some(Ended { outcome, refusal, at: now, purge_at });
+        self.case.claim = None;
+        self.case.proposal = None;
+        self.case.lowering = None;
+        self.case.asked_at = None;
+        let took = now.since(self.case.accepted_at);
+        self.events.push(Event::Ended { by: by.clone(), outcome, took });
+    }
+}

@@ -1,0 +1,142 @@
+//! What may be asked of a case.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{
+    Refusal, Transition, acknowledge_page, approve_outcome, ask_for_information, claim,
+    confirm_delivery, confirm_withdrawal, hand_over, link_duplicate, pause_clock, propose_outcome,
+    provide_information, reclassify, record_conflict, record_verification, release, renew,
+    request_preservation, respond, resume_clock, send_update, set_legal_hold, settle_clock,
+    withdraw,
+};
+use crate::core::answer::FirstResponseKind;
+use crate::core::case_id::CaseId;
+use crate::core::clock::{ClockKind, PauseReason};
+use crate::core::conflict::Stance;
+use crate::core::data::{DataCategory, Protection};
+use crate::core::event::{PageKey, Settlement};
+use crate::core::intake::Intake;
+use crate::core::memory::Act;
+use crate::core::names::{AuthorityId, Country, IncidentName, Subject};
+use crate::core::nature::Nature;
+use crate::core::outcome::Proposed;
+use crate::core::verification::Finding;
+
+/// What somebody, or the clock, asks of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Take this request in.
+    Accept(Intake),
+    /// A person's act.
+    Act(Act, Deed),
+    /// What the desk finds out by comparing cases.
+    Sort(Sorting),
+    /// Do what is due. Sent by the timer; early, late or repeated, it does no harm.
+    Wake,
+}
+
+/// The fencing epoch under which a caller acts.
+pub type Epoch = u64;
+
+/// What a person does to a case. Those that speak to the authority, or move a clock, take the epoch of
+/// the caller's claim; judgements and acknowledgements may come from any colleague.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Lease the case to the caller.
+    Claim,
+    /// Extend the caller's lease.
+    Renew(Epoch),
+    /// End the caller's lease and put the case back in its place.
+    Release(Epoch),
+    /// Pass the caller's lease on to a colleague.
+    HandOver(Epoch, Subject),
+    /// Record the first response.
+    Respond(Epoch, FirstResponseKind),
+    /// Say how the work goes, and how soon the answer is expected.
+    SendUpdate(Epoch, Option<Duration>),
+    /// Ask the authority something.
+    AskForInformation(Epoch),
+    /// Change the nature, or note a protection.
+    Reclassify(Option<Nature>, Option<Protection>),
+    /// Record what a check found.
+    RecordVerification(Finding),
+    /// Record, or lift, the conflict of a third country's law over a category.
+    RecordConflict(DataCategory, Country, Stance),
+    /// Note that this case, of that authority, is about the same matter.
+    LinkDuplicate(CaseId, AuthorityId),
+    /// Propose an outcome.
+    ProposeOutcome(Epoch, Proposed),
+    /// Approve the proposal of this number.
+    ApproveOutcome(u32),
+    /// Confirm that the request is taken back.
+    ConfirmWithdrawal(Epoch),
+    /// Let a clock stand still.
+    PauseClock(Epoch, ClockKind, PauseReason),
+    /// Let it go on.
+    ResumeClock(Epoch, ClockKind),
+    /// Settle a clock that nothing else settles.
+    SettleClock(ClockKind, Settlement),
+    /// Say that a page was seen.
+    AcknowledgePage(PageKey),
+    /// The authority tells the desk something.
+    ProvideInformation,
+    /// The authority takes the request back.
+    Withdraw,
+    /// The authority asks that the data be kept from deletion.
+    RequestPreservation,
+    /// The authority has the disclosure of this number.
+    ConfirmDelivery(u32),
+    /// Forbid, or allow again, that the case is purged.
+    SetLegalHold(bool),
+}
+
+/// What comes of comparing cases: no person's act, and true as often as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sorting {
+    /// These cases have a target in common with it.
+    LikelyDuplicates(BTreeSet<CaseId>),
+    /// It belongs to this open incident.
+    JoinIncident(IncidentName),
+    /// The incident that it belongs to is closed.
+    LeaveIncident(IncidentName),
+}
+
+impl Deed {
+    pub(super) fn apply(&self, on: &mut Transition<'_>, act: &Act) -> Result<(), Refusal> {
+        let by = &act.by;
+        match self {
+            Self::Claim => claim::apply(on, by),
+            Self::Renew(epoch) => renew::apply(on, by, *epoch),
+            Self::Release(epoch) => release::apply(on, by, *epoch),
+            Self::HandOver(epoch, to) => hand_over::apply(on, by, *epoch, to),
+            Self::Respond(epoch, kind) => respond::apply(on, by, *epoch, *kind),
+            Self::SendUpdate(epoch, expected_within) => {
+                send_update::apply(on, by, *epoch, *expected_within)
+            }
+            Self::AskForInformation(epoch) => ask_for_information::apply(on, by, *epoch),
+            Self::Reclassify(nature, protection) => reclassify::apply(on, by, *nature, *protection),
+            Self::RecordVerification(finding) => record_verification::apply(on, by, finding),
+            Self::RecordConflict(category, country, stance) => {
+                record_conflict::apply(on, act, *category, country, *stance)
+            }
+            Self::LinkDuplicate(case, authority) => link_duplicate::apply(on, by, *case, authority),
+            Self::ProposeOutcome(epoch, proposed) => {
+                propose_outcome::apply(on, act, *epoch, proposed)
+            }
+            Self::ApproveOutcome(number) => approve_outcome::apply(on, act, *number),
+            Self::ConfirmWithdrawal(epoch) => confirm_withdrawal::apply(on, by, *epoch),
+            Self::PauseClock(epoch, kind, reason) => {
+                pause_clock::apply(on, by, *epoch, *kind, *reason)
+            }
+            Self::ResumeClock(epoch, kind) => resume_clock::apply(on, by, *epoch, *kind),
+            Self::SettleClock(kind, settlement) => settle_clock::apply(on, by, *kind, *settlement),
+            Self::AcknowledgePage(key) => acknowledge_page::apply(on, by, *key),
+            Self::ProvideInformation => provide_information::apply(on, by),
+            Self::Withdraw => withdraw::apply(on, by),
+            Self::RequestPreservation => request_preservation::apply(on, by),
+            Self::ConfirmDelivery(number) => confirm_delivery::apply(on, by, *number),
+            Self::SetLegalHold(is_held) => set_legal_hold::apply(on, by, *is_held),
+        }
+    }
+}

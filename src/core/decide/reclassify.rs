@@ -1,0 +1,86 @@
+//! Reclassify: the nature was another than the sender said. Raising takes the earlier deadline;
+//! lowering keeps the old one, and out of the emergency bands takes two people.
+
+use super::{Refusal, Transition};
+use crate::core::case::Lowering;
+use crate::core::data::Protection;
+use crate::core::event::Event;
+use crate::core::names::Subject;
+use crate::core::nature::{Band, Class, Nature};
+
+pub(super) fn apply(
+    transition: &mut Transition<'_>,
+    by: &Subject,
+    nature: Option<Nature>,
+    protection: Option<Protection>,
+) -> Result<(), Refusal> {
+    transition.must_be_open()?;
+    // A protection can be noted by anybody and taken away by nobody.
+    let protection =
+        protection.filter(|protection| transition.case.facts.protections.insert(*protection));
+    let nature = nature.filter(|nature| *nature != transition.case.nature);
+    if nature.is_none() && protection.is_none() {
+        return Err(Refusal::NothingToChange);
+    }
+    let mut proposed_by = None;
+    if let Some(nature) = nature {
+        let was = transition.case.nature.class();
+        match (was, nature.class()) {
+            (Class::Emergency, Class::Routine) => match transition.case.lowering.take() {
+                Some(lowering) if lowering.nature == nature && lowering.by != *by => {
+                    proposed_by = Some(lowering.by);
+                    transition.change_nature(nature);
+                }
+                Some(lowering) if lowering.nature == nature => {
+                    return Err(Refusal::SecondPersonNeeded);
+                }
+                Some(_) | None => {
+                    transition.case.lowering = Some(Lowering { nature, by: by.clone() });
+                    transition.events.push(Event::LoweringProposed { by: by.clone(), nature });
+                    if protection.is_none() {
+                        return Ok(());
+                    }
+                }
+            },
+            (Class::Routine, Class::Emergency) => {
+                transition.change_nature(nature);
+                transition.raise_clocks();
+            }
+            (Class::Emergency, Class::Emergency) | (Class::Routine, Class::Routine) => {
+                transition.change_nature(nature);
+            }
+        }
+    }
+    let (nature, band) = (transition.case.nature, transition.case.band);
+    transition.events.push(Event::Reclassified {
+        by: by.clone(),
+        proposed_by,
+        nature,
+        band,
+        protection,
+    });
+    Ok(())
+}
+
+impl Transition<'_> {
+    fn change_nature(&mut self, nature: Nature) {
+        self.case.nature = nature;
+        self.case.lowering = None;
+        // An emergency that has passed its target unanswered stays where that lifted it.
+        let is_lifted = nature.class() == Class::Emergency
+            && self.case.response_clock().is_some_and(|clock| self.now >= clock.target_at);
+        self.case.band = if is_lifted { Band::MOST_URGENT } else { self.policy.band(nature) };
+    }
+
+    /// Raises every clock to which an emergency has another promise, also one that stands still, for
+    /// it will go on. What is promised to both alike is left alone: its rungs have passed or will.
+    fn raise_clocks(&mut self) {
+        let (now, policy) = (self.now, self.policy);
+        for clock in self.case.clocks.values_mut().filter(|clock| !clock.is_stopped()) {
+            let promise = policy.clock(clock.kind, Class::Emergency);
+            if promise != policy.clock(clock.kind, clock.class) {
+                clock.raise(Class::Emergency, promise, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What comes of comparing cases with each other and with incidents. Telling it twice changes
+//! nothing, so whoever finds it out may be stopped half way and begin again.
+
+use super::{Decision, Sorting, Transition};
+use crate::core::case::Case;
+use crate::core::event::Event;
+
+pub(super) fn decide(mut transition: Transition<'_>, sorting: &Sorting) -> Decision {
+    if transition.case.purged_at.is_none() {
+        transition.sort(sorting);
+    }
+    transition.finish()
+}
+
+impl Transition<'_> {
+    fn sort(&mut self, sorting: &Sorting) {
+        let case = &mut self.case;
+        match sorting {
+            Sorting::LikelyDuplicates(found) => {
+                let room = Case::LIKELY_DUPLICATES_MAX.saturating_sub(case.likely_duplicates.len());
+                let is_new = |id: &&_| **id != case.id && !case.likely_duplicates.contains(*id);
+                let cases: std::collections::BTreeSet<_> =
+                    found.iter().filter(is_new).take(room).copied().collect();
+                if !cases.is_empty() {
+                    case.likely_duplicates.extend(&cases);
+                    self.events.push(Event::LikelyDuplicatesFound { cases });
+                }
+            }
+            Sorting::JoinIncident(incident) => {
+                if case.incident.is_none() && case.ended.is_none() {
+                    case.incident = Some(incident.clone());
+                    self.events.push(Event::IncidentJoined { incident: incident.clone() });
+                }
+            }
+            Sorting::LeaveIncident(incident) => {
+                if case.incident.as_ref() == Some(incident) {
+                    case.incident = None;
+                    self.events.push(Event::IncidentLeft { incident: incident.clone() });
+                }
+            }
+        }
+    }
+}

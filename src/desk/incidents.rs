@@ -1,0 +1,210 @@
+//! Incidents: opening and closing them, and seeing to it that every case waits in its lane.
+//!
+//! Which cases belong follows from the incident's rule, so a process that dies half way through
+//! leaves nothing that the next look does not put right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{Desk, Error, Extras, Facts, Index, Store};
+use crate::core::incident::{
+    Incident, IncidentCommand, IncidentDecision, IncidentFigures, decide_incident,
+};
+use crate::core::{Act, Command, IncidentName, Lane, Sorting};
+use crate::store::{IncidentCommit, Outcome};
+use crate::telemetry::metrics;
+
+/// How often it is looked which incidents other replicas have opened or closed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What came of opening or closing an incident.
+#[derive(Clone, Debug)]
+pub struct IncidentDone {
+    /// The incident and how it stands.
+    pub status: IncidentStatus,
+    /// Whether this very act had been done before.
+    pub is_replayed: bool,
+}
+
+/// An incident and how it stands to its objective.
+#[derive(Clone, Debug)]
+pub struct IncidentStatus {
+    /// The incident.
+    pub incident: Incident,
+    /// The facts told of it, once for all its cases.
+    pub facts: Option<Facts>,
+    /// How its cases stand.
+    pub figures: IncidentFigures,
+}
+
+impl<S: Store> Desk<S> {
+    /// Opens or closes an incident. When this returns, it is durable, and every case that waits
+    /// stands in its lane.
+    ///
+    /// # Errors
+    /// The rules do not allow it, or it is not known to be stored.
+    pub async fn act_on_incident(
+        &self,
+        name: &IncidentName,
+        act: &Act,
+        command: &IncidentCommand,
+        facts: Option<Facts>,
+    ) -> Result<IncidentDone, Error> {
+        let is_replayed = self.commit_incident(name, act, command, facts).await?;
+        self.sort_lanes().await?;
+        let status = self.incident(name).await?;
+        Ok(IncidentDone { status, is_replayed })
+    }
+
+    /// Whether it had been done before.
+    async fn commit_incident(
+        &self,
+        name: &IncidentName,
+        act: &Act,
+        command: &IncidentCommand,
+        facts: Option<Facts>,
+    ) -> Result<bool, Error> {
+        for _ in 0..super::transact::ATTEMPTS_MAX {
+            let loaded = self.store.incident(name).await?;
+            let next = match decide_incident(loaded.incident.as_ref(), act, command, loaded.now) {
+                IncidentDecision::AlreadyTrue => return Ok(true),
+                IncidentDecision::Refused(refusal) => return Err(Error::Incident(refusal)),
+                IncidentDecision::Next(next) => next,
+            };
+            let commit = IncidentCommit {
+                incident: *next,
+                facts: facts.clone(),
+                observed_at: loaded.now,
+                age_max: super::transact::AGE_MAX,
+            };
+            match self.store.commit_incident(commit).await? {
+                Outcome::Written => return Ok(false),
+                Outcome::Conflict | Outcome::Untimely(_) => metrics::commit_retried(),
+                // An incident depends on no policy and leaves no note.
+                Outcome::PolicyMissing | Outcome::Noted(_) => return Err(Error::Contended),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// One incident and how it stands.
+    ///
+    /// # Errors
+    /// There is none of this name, or it cannot be read.
+    pub async fn incident(&self, name: &IncidentName) -> Result<IncidentStatus, Error> {
+        let loaded = self.store.incident(name).await?;
+        let missing = Error::Incident(crate::core::incident::IncidentRefusal::NotFound);
+        let incident = loaded.incident.ok_or(missing)?;
+        let objective = self.live().objective;
+        let mut figures = IncidentFigures::default();
+        for case in self.all(&Index::Incident(name.clone())).await? {
+            figures.count(&case, &objective);
+        }
+        Ok(IncidentStatus { incident, facts: loaded.facts, figures })
+    }
+
+    /// The facts told of an incident.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn incident_facts(&self, name: &IncidentName) -> Result<Option<Facts>, Error> {
+        Ok(self.store.incident(name).await?.facts)
+    }
+
+    /// The open incidents and how they stand, the latest opened first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<IncidentStatus>, Error> {
+        let mut open = Vec::new();
+        for incident in self.store.incidents().await? {
+            if incident.closed_at.is_none() {
+                open.push(self.incident(&incident.name).await?);
+            }
+        }
+        Ok(open)
+    }
+
+    /// Learns which incidents are open, and moves every waiting case into the lane it belongs in.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub async fn sort_lanes(&self) -> Result<(), Error> {
+        let mut open = self.store.incidents().await?;
+        open.retain(|incident| incident.closed_at.is_none());
+        metrics::open_incidents(&self.name, open.len());
+        self.open_incidents.store(Arc::new(open.clone()));
+        for lane in Lane::ALL {
+            // Without incidents there is nothing to move into their lane.
+            if *lane == Lane::Ordinary && open.is_empty() {
+                continue;
+            }
+            for case in self.all(&Index::Ready(*lane)).await? {
+                self.sort_case(&case, &open).await?;
+            }
+        }
+        for case in self.all(&Index::Claimed).await? {
+            self.sort_case(&case, &open).await?;
+        }
+        Ok(())
+    }
+
+    async fn sort_case(&self, case: &crate::core::Case, open: &[Incident]) -> Result<(), Error> {
+        let sorting = match &case.incident {
+            Some(name) if open.iter().any(|incident| incident.name == *name) => return Ok(()),
+            Some(name) => Sorting::LeaveIncident(name.clone()),
+            None => {
+                let covering =
+                    open.iter().find(|incident| incident.rule.covers(case.nature, &case.facts));
+                match covering {
+                    Some(incident) => Sorting::JoinIncident(incident.name.clone()),
+                    None => return Ok(()),
+                }
+            }
+        };
+        self.transact(case.id, &Command::Sort(sorting), &Extras::default()).await?;
+        Ok(())
+    }
+}
+
+/// The loop that learns what other replicas have opened and closed.
+pub struct Sorter<S> {
+    desk: Arc<Desk<S>>,
+}
+
+impl<S: Store> Sorter<S> {
+    /// The sorter of a desk.
+    pub const fn new(desk: Arc<Desk<S>>) -> Self {
+        Self { desk }
+    }
+
+    /// Looks, for ever.
+    pub async fn run(self) {
+        let mut is_failing = false;
+        loop {
+            match self.look().await {
+                Ok(()) => is_failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::error!(%error, "cases cannot be sorted into lanes; trying on");
+                    }
+                }
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Sorts when the incidents are others than before, or while any is open: a case may have been
+    /// taken in by a replica that had not heard of it.
+    async fn look(&self) -> Result<(), Error> {
+        let mut open = self.desk.store.incidents().await?;
+        open.retain(|incident| incident.closed_at.is_none());
+        let known = self.desk.open_incidents.load();
+        if open.is_empty() && known.is_empty() {
+            return Ok(());
+        }
+        self.desk.sort_lanes().await
+    }
+}

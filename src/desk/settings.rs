@@ -1,0 +1,82 @@
+//! What a desk is told from outside: its policy, who may ask, and the key of its fingerprints. All but
+//! the name and the key may be replaced while it works.
+
+use std::collections::BTreeSet;
+
+use super::{Desk, Error, Index, Store};
+use crate::core::policy::live::Live;
+use crate::core::{ContactName, DeskName, Policy};
+use crate::fingerprint::FingerprintKey;
+use crate::registry::Registry;
+
+/// What a desk is told from outside.
+#[derive(Clone, Debug)]
+pub struct DeskSettings {
+    /// Its name.
+    pub name: DeskName,
+    /// The policy that new cases are accepted under.
+    pub policy: Policy,
+    /// The part of the policy that is never frozen into a case.
+    pub live: Live,
+    /// Who may ask, and what is known of them.
+    pub registry: Registry,
+    /// The key of its fingerprints.
+    pub fingerprints: FingerprintKey,
+}
+
+impl DeskSettings {
+    /// A desk with this policy, no registry, and a key that everybody knows: for tests and simulation.
+    #[must_use]
+    pub fn plain(name: DeskName, policy: Policy) -> Self {
+        Self {
+            name,
+            policy,
+            live: Live::default(),
+            registry: Registry::Unlisted,
+            fingerprints: FingerprintKey::new([0; 32]),
+        }
+    }
+}
+
+impl<S: Store> Desk<S> {
+    /// Puts another policy and registry in force for what comes from now on. Open cases keep the
+    /// promises they were accepted under, so the contacts that those name must still be reachable.
+    ///
+    /// # Errors
+    /// A contact that an open case names is missing, or the open cases cannot be read.
+    pub async fn replace(
+        &self,
+        policy: Policy,
+        live: Live,
+        registry: Registry,
+    ) -> Result<(), Error> {
+        let missing: Vec<ContactName> = self
+            .contacts_of_open_cases()
+            .await?
+            .into_iter()
+            .filter(|contact| !live.contacts.reach(contact))
+            .collect();
+        if !missing.is_empty() {
+            let missing = missing.iter().map(ToString::to_string).collect();
+            return Err(Error::ContactsInUse { missing });
+        }
+        self.store.keep_policy(&policy).await?;
+        self.policies.replace(policy);
+        self.live.store(live.into());
+        self.registry.store(registry.into());
+        Ok(())
+    }
+
+    /// Everybody whom the clocks of an open case may yet page.
+    async fn contacts_of_open_cases(&self) -> Result<BTreeSet<ContactName>, Error> {
+        let mut contacts = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for case in self.all(&Index::Wake).await? {
+            if seen.insert(case.policy) {
+                let policy = self.policies.of(Some(&case), self.store.as_ref()).await?;
+                contacts.extend(policy.contacts().into_iter().cloned());
+            }
+        }
+        Ok(contacts)
+    }
+}

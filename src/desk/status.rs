@@ -1,0 +1,40 @@
+//! How a desk stands: what a supervisor looks at first.
+
+use super::{Desk, Error, IncidentStatus, Store};
+use crate::core::{PolicyId, Timestamp};
+use crate::store::Figures;
+
+/// How a desk stands.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The store's time.
+    pub now: Option<Timestamp>,
+    /// The policy that new cases are accepted under.
+    pub policy: PolicyId,
+    /// How many authorities the registry holds; `None` without a registry.
+    pub authorities: Option<usize>,
+    /// What the gauges show.
+    pub figures: Figures,
+    /// The open incidents.
+    pub incidents: Vec<IncidentStatus>,
+    /// Why nothing new is accepted, if it is so.
+    pub not_durable: Option<String>,
+}
+
+impl<S: Store> Desk<S> {
+    /// How the desk stands now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn status(&self) -> Result<Status, Error> {
+        let registry = self.registry();
+        Ok(Status {
+            now: self.now_estimate(),
+            policy: self.policy().id(),
+            authorities: registry.version().map(|_| registry.len()),
+            figures: self.store.figures().await?,
+            incidents: self.open_incidents().await?,
+            not_durable: self.store.not_durable(),
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! Opening and closing incidents.
+
+use tonic::Status;
+
+use super::MESSAGE_CHARS;
+use crate::core::incident::{IncidentCommand, JoinRule};
+use crate::core::intake::{Checks, Code, check_country, check_optional_text, incident_tag_input};
+use crate::core::{Caller, Country, IncidentName, Nature};
+use crate::desk::{Desk, Facts, IncidentStatus, Store};
+use crate::grpc::convert::words::nature;
+use crate::grpc::convert::{duration, timestamp};
+use crate::grpc::serve::{Edge, act, valid};
+use crate::grpc::{status, wire};
+
+pub(super) async fn open_incident<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::OpenIncidentRequest,
+) -> Result<wire::OpenIncidentResponse, Status> {
+    let mut checks = Checks::default();
+    let act = act(&mut checks, &caller, "OpenIncident", &message.request_id, &message);
+    let desk = edge.desk(&mut checks, &message.desk);
+    let name = checks.name::<IncidentName>("incident", &message.incident);
+    check_optional_text(&mut checks, "tag", &message.tag, 200);
+    check_optional_text(&mut checks, "facts", &message.facts, MESSAGE_CHARS);
+    let tag = incident_tag_input(&message.tag);
+    if tag.is_none() && message.natures.is_empty() {
+        let fix = "send the incident_reference that cases join by, or the natures that do";
+        checks.violation("tag", Code::Required, fix);
+    }
+    let natures = read_natures(&mut checks, &message.natures);
+    let countries = read_countries(&mut checks, &message.countries);
+    let ((act, desk), name) = valid(checks, act.zip(desk).zip(name))?;
+    let rule = JoinRule {
+        tag: tag.map(|input| desk.fingerprint(&input)),
+        natures: natures.into_iter().collect(),
+        countries: countries.into_iter().collect(),
+    };
+    let command = IncidentCommand::Open(name.clone(), rule);
+    let facts = (!message.facts.is_empty()).then(|| Facts(message.facts.into_bytes()));
+    let done = desk.act_on_incident(&name, &act, &command, facts).await.map_err(status::error)?;
+    let replayed = done.is_replayed;
+    Ok(wire::OpenIncidentResponse { incident: Some(incident(&desk, done.status)), replayed })
+}
+
+fn read_natures(checks: &mut Checks, sent: &[i32]) -> Vec<Nature> {
+    let mut natures = Vec::new();
+    for (index, number) in sent.iter().enumerate().take(Nature::ALL.len()) {
+        natures.extend(super::chosen(checks, &format!("natures[{index}]"), nature::read(*number)));
+    }
+    natures
+}
+
+fn read_countries(checks: &mut Checks, sent: &[String]) -> Vec<Country> {
+    const COUNTRIES_MAX: usize = 300;
+    if sent.len() > COUNTRIES_MAX {
+        checks.violation("countries", Code::TooMany, "send each country once");
+    }
+    let mut countries = Vec::new();
+    for (index, code) in sent.iter().enumerate().take(COUNTRIES_MAX) {
+        countries.extend(check_country(checks, &format!("countries[{index}]"), code));
+    }
+    countries
+}
+
+pub(super) async fn close_incident<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::CloseIncidentRequest,
+) -> Result<wire::CloseIncidentResponse, Status> {
+    let mut checks = Checks::default();
+    let act = act(&mut checks, &caller, "CloseIncident", &message.request_id, &message);
+    let desk = edge.desk(&mut checks, &message.desk);
+    let name = checks.name::<IncidentName>("incident", &message.incident);
+    let ((act, desk), name) = valid(checks, act.zip(desk).zip(name))?;
+    let done = desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await;
+    let done = done.map_err(status::error)?;
+    let replayed = done.is_replayed;
+    Ok(wire::CloseIncidentResponse { incident: Some(incident(&desk, done.status)), replayed })
+}
+
+/// An incident and how it stands.
+pub(in crate::grpc) fn incident<S: Store>(
+    desk: &Desk<S>,
+    status: IncidentStatus,
+) -> wire::Incident {
+    let IncidentStatus { incident, facts, figures } = status;
+    let objective = desk.live().objective;
+    wire::Incident {
+        name: incident.name.to_string(),
+        version: incident.version,
+        has_tag: incident.rule.tag.is_some(),
+        natures: incident.rule.natures.iter().map(|word| nature::write(*word).into()).collect(),
+        countries: incident.rule.countries.iter().map(ToString::to_string).collect(),
+        opened_by: incident.opened_by.to_string(),
+        opened_at: Some(timestamp(incident.opened_at)),
+        closed_at: incident.closed_at.map(timestamp),
+        facts: facts
+            .map(|facts| String::from_utf8_lossy(&facts.0).into_owned())
+            .unwrap_or_default(),
+        figures: Some(wire::IncidentFigures {
+            cases: figures.cases,
+            unanswered: figures.unanswered,
+            ended: figures.ended,
+            ended_within_objective: figures.ended_within_objective,
+            ended_within_share: figures.ended_within_share,
+            objective: Some(duration(objective.answered_within)),
+            share: Some(duration(objective.share_within)),
+        }),
+    }
+}

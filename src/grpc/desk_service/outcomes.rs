@@ -1,0 +1,265 @@
+//! How cases end: proposed by one person, approved by another.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use tonic::Status;
+
+use super::judgements::registered;
+use super::{MESSAGE_CHARS, answer, chosen, epoch};
+use crate::core::intake::{Checks, Code, check_sha256, check_text};
+use crate::core::{
+    Caller, CaseId, DataCategory, Deed, Disposition, Ending, KeyId, Manifest, Outcome, Proposed,
+    Refusal,
+};
+use crate::desk::Store;
+use crate::grpc::convert::Reader;
+use crate::grpc::convert::words::{data_category, outcome, redirect_target, refusal_reason};
+use crate::grpc::entries::{latest_proposal, open};
+use crate::grpc::serve::{Edge, Head, check_required, valid};
+use crate::grpc::status;
+use crate::grpc::wire::{self, case_entry::Said};
+
+const ITEMS_MAX: usize = 100;
+const ITEM_NAME_CHARS: usize = 200;
+
+/// A proposal as it was sent, before its key was looked up.
+enum Sent {
+    Categories(BTreeMap<DataCategory, Disposition>, Option<KeyId>),
+    Whole(Ending),
+}
+
+pub(super) async fn propose_outcome<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::ProposeOutcomeRequest,
+) -> Result<wire::ProposeOutcomeResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    let epoch = epoch(&mut checks, message.epoch);
+    check_text(&mut checks, "message", &message.message, MESSAGE_CHARS);
+    let sent = match (&message.ending, message.dispositions.as_slice()) {
+        (Some(ending), []) => read_ending(&edge, &mut checks, ending).map(Sent::Whole),
+        (None, [_, ..]) => read_categories(&mut checks, &message),
+        (Some(_), [_, ..]) => {
+            let fix = "decide categories, or end the case as a whole, not both";
+            checks.violation("ending", Code::Contradiction, fix);
+            None
+        }
+        (None, []) => {
+            check_required(&mut checks, "dispositions");
+            None
+        }
+    };
+    let ((head, epoch), sent) = valid(checks, head.zip(epoch).zip(sent))?;
+    let manifest = message.manifest.clone().unwrap_or_default();
+    let proposed = match sent {
+        Sent::Whole(ending) => Proposed::Whole(ending),
+        Sent::Categories(dispositions, key) => {
+            let manifest = match key {
+                Some(key) => Some(summary(&head, &key, &manifest.items).await?),
+                None => None,
+            };
+            Proposed::Categories { dispositions, manifest }
+        }
+    };
+    let desk = head.desk.clone();
+    let said = Said::Proposal(wire::ProposalEntry {
+        message: message.message,
+        justification: message.justification,
+        items: manifest.items,
+        recipient_key_id: manifest.recipient_key_id,
+    });
+    let done = head.perform(Deed::ProposeOutcome(epoch, proposed), Some(said)).await?;
+    let (case, replayed) = answer(desk.name(), &done);
+    Ok(wire::ProposeOutcomeResponse { case, replayed })
+}
+
+fn read_categories(checks: &mut Checks, message: &wire::ProposeOutcomeRequest) -> Option<Sent> {
+    let mut dispositions = BTreeMap::new();
+    for (index, sent) in message.dispositions.iter().enumerate().take(DataCategory::ALL.len() + 1) {
+        let field = |name: &str| format!("dispositions[{index}].{name}");
+        let category = data_category::read(sent.category);
+        let category = chosen(checks, &field("category"), category);
+        let disposition = read_disposition(checks, &field, sent);
+        if let Some((category, disposition)) = category.zip(disposition)
+            && dispositions.insert(category, disposition).is_some()
+        {
+            checks.violation(field("category"), Code::Contradiction, "decide each category once");
+        }
+    }
+    let is_disclosed = dispositions.values().any(|what| *what == Disposition::Disclosed);
+    let key = match &message.manifest {
+        Some(manifest) if is_disclosed => {
+            check_text(checks, "justification", &message.justification, MESSAGE_CHARS);
+            check_items(checks, &dispositions, &manifest.items);
+            Some(checks.name::<KeyId>("manifest.recipient_key_id", &manifest.recipient_key_id)?)
+        }
+        None if is_disclosed => {
+            check_required(checks, "manifest");
+            return None;
+        }
+        Some(_) => {
+            let fix = "send a manifest only where a category is disclosed";
+            checks.violation("manifest", Code::Contradiction, fix);
+            return None;
+        }
+        None => None,
+    };
+    Some(Sent::Categories(dispositions, key))
+}
+
+fn read_disposition(
+    checks: &mut Checks,
+    field: &impl Fn(&str) -> String,
+    sent: &wire::Disposition,
+) -> Option<Disposition> {
+    match wire::DispositionKind::try_from(sent.kind) {
+        Ok(wire::DispositionKind::Disclosed) => Some(Disposition::Disclosed),
+        Ok(wire::DispositionKind::NotHeld) => Some(Disposition::NotHeld),
+        Ok(wire::DispositionKind::Refused) => {
+            let reason = refusal_reason::read(sent.refusal_reason);
+            chosen(checks, &field("refusal_reason"), reason).map(Disposition::Refused)
+        }
+        Ok(wire::DispositionKind::Redirected) => {
+            let target = redirect_target::read(sent.redirect_target);
+            chosen(checks, &field("redirect_target"), target).map(Disposition::Redirected)
+        }
+        Ok(wire::DispositionKind::Unspecified) | Err(_) => {
+            check_required(checks, &field("kind"));
+            None
+        }
+    }
+}
+
+fn check_items(
+    checks: &mut Checks,
+    dispositions: &BTreeMap<DataCategory, Disposition>,
+    items: &[wire::ManifestItem],
+) {
+    if items.is_empty() {
+        check_required(checks, "manifest.items");
+    }
+    if items.len() > ITEMS_MAX {
+        checks.violation("manifest.items", Code::TooMany, format!("send at most {ITEMS_MAX}"));
+    }
+    for (index, item) in items.iter().enumerate().take(ITEMS_MAX) {
+        let field = |name: &str| format!("manifest.items[{index}].{name}");
+        check_text(checks, &field("name"), &item.name, ITEM_NAME_CHARS);
+        let category = data_category::read(item.category);
+        let category = chosen(checks, &field("category"), category);
+        if category
+            .is_some_and(|category| dispositions.get(&category) != Some(&Disposition::Disclosed))
+        {
+            let fix = "list items only of categories that this proposal discloses";
+            checks.violation(field("category"), Code::Contradiction, fix);
+        }
+        if item.size_bytes == 0 {
+            check_required(checks, &field("size_bytes"));
+        }
+        check_sha256(checks, &field("sha256"), &item.sha256);
+    }
+    for (category, disposition) in dispositions {
+        let has_item =
+            items.iter().any(|item| data_category::read(item.category).known() == Some(*category));
+        if *disposition == Disposition::Disclosed && !has_item && !items.is_empty() {
+            let fix = format!("list the items of the category {}", category.word());
+            checks.violation("manifest.items", Code::Required, fix);
+        }
+    }
+}
+
+/// What a case remembers of a manifest, sealed to a key that the registry holds.
+async fn summary<S: Store>(
+    head: &Head<S>,
+    key: &KeyId,
+    items: &[wire::ManifestItem],
+) -> Result<Manifest, Status> {
+    let recipient_key = registered(head, |authority| authority.recipient_key(key)).await?;
+    let unknown = || status::refused_by_registry(Refusal::RecipientKeyUnknown);
+    let mut digest = Sha256::new();
+    items.iter().for_each(|item| digest.update(item.sha256.to_ascii_lowercase()));
+    Ok(Manifest {
+        items: u32::try_from(items.len()).unwrap_or(u32::MAX),
+        bytes: items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.size_bytes)),
+        digest: digest.finalize().into(),
+        recipient_key: recipient_key.ok_or_else(unknown)?,
+    })
+}
+
+fn read_ending<S: Store>(
+    edge: &Edge<S>,
+    checks: &mut Checks,
+    sent: &wire::Ending,
+) -> Option<Ending> {
+    match chosen(checks, "ending.outcome", outcome::read(sent.outcome))? {
+        Outcome::NoSuchAccount => Some(Ending::NoSuchAccount),
+        Outcome::ExpiredNoReply => Some(Ending::ExpiredNoReply),
+        Outcome::FraudConfirmed => Some(Ending::FraudConfirmed),
+        Outcome::Transferred => Some(Ending::Transferred),
+        Outcome::Rejected => {
+            let reason = refusal_reason::read(sent.refusal_reason);
+            chosen(checks, "ending.refusal_reason", reason).map(Ending::Rejected)
+        }
+        Outcome::Redirected => {
+            let target = redirect_target::read(sent.redirect_target);
+            chosen(checks, "ending.redirect_target", target).map(Ending::Redirected)
+        }
+        Outcome::Duplicate => {
+            let of: Option<CaseId> =
+                edge.case(checks, "ending.duplicate_of", &sent.duplicate_of).map(|(_, id)| id);
+            of.map(Ending::Duplicate)
+        }
+        Outcome::DisclosedFull
+        | Outcome::DisclosedPartial
+        | Outcome::NoDataFound
+        | Outcome::Withdrawn => {
+            let fix = "decide the categories instead, or confirm the withdrawal";
+            checks.violation("ending.outcome", Code::OutOfRange, fix);
+            None
+        }
+    }
+}
+
+pub(super) async fn approve_outcome<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::ApproveOutcomeRequest,
+) -> Result<wire::ApproveOutcomeResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    if message.proposal == 0 {
+        check_required(&mut checks, "proposal");
+    }
+    let head = valid(checks, head)?;
+    let desk = head.desk.clone();
+    // What the authority is told is what was proposed. Another proposal would have another number,
+    // and this one could not be approved any more.
+    let contents = desk.contents(head.id).await.map_err(status::error)?;
+    let entries = open(head.id, &contents, Reader::Desk)?.entries;
+    let proposal = latest_proposal(&entries).cloned().unwrap_or_default();
+    let said = Said::Outcome(wire::OutcomeEntry {
+        number: message.proposal,
+        message: proposal.message,
+        items: proposal.items,
+        recipient_key_id: proposal.recipient_key_id,
+    });
+    let done = head.perform(Deed::ApproveOutcome(message.proposal), Some(said)).await?;
+    let (case, replayed) = answer(desk.name(), &done);
+    Ok(wire::ApproveOutcomeResponse { case, replayed })
+}
+
+pub(super) async fn confirm_withdrawal<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::ConfirmWithdrawalRequest,
+) -> Result<wire::ConfirmWithdrawalResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    let epoch = epoch(&mut checks, message.epoch);
+    let (head, epoch) = valid(checks, head.zip(epoch))?;
+    let desk = head.desk.clone();
+    let done = head.perform(Deed::ConfirmWithdrawal(epoch), None).await?;
+    let (case, replayed) = answer(desk.name(), &done);
+    Ok(wire::ConfirmWithdrawalResponse { case, replayed })
+}

@@ -1,0 +1,74 @@
+//! The desks of this deployment, and which of them a call is for. A name of one desk never reaches
+//! another.
+
+use std::sync::Arc;
+
+use crate::core::{CaseId, Country, DeskName};
+use crate::desk::{Desk, Store};
+
+/// The desks of this deployment, in the order of the configuration; there is at least one.
+pub struct Desks<S> {
+    desks: Vec<Arc<Desk<S>>>,
+}
+
+impl<S> Clone for Desks<S> {
+    fn clone(&self) -> Self {
+        Self { desks: self.desks.clone() }
+    }
+}
+
+impl<S: Store> Desks<S> {
+    /// The desks; the first one is meant where a call names none.
+    ///
+    /// # Panics
+    /// There are none.
+    #[must_use]
+    pub fn new(desks: Vec<Arc<Desk<S>>>) -> Self {
+        assert!(!desks.is_empty(), "a deployment has at least one desk");
+        Self { desks }
+    }
+
+    /// Every desk.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Desk<S>>> {
+        self.desks.iter()
+    }
+
+    /// The desk that is meant where a call names none.
+    pub(super) fn first(&self) -> &Arc<Desk<S>> {
+        &self.desks[0]
+    }
+
+    /// The desk of this name; the first one for no name.
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Desk<S>>> {
+        if name.is_empty() {
+            return Some(self.first());
+        }
+        let name = name.strip_prefix("desks/").unwrap_or(name);
+        self.desks.iter().find(|desk| desk.name().as_str() == name)
+    }
+
+    /// The desk that takes requests from `country`: the first whose policy names it; else the first
+    /// whose policy names no country at all; else the first.
+    pub(super) fn taking(&self, country: &Country) -> &Arc<Desk<S>> {
+        let names_it = |desk: &&Arc<Desk<S>>| desk.live().countries.contains(country);
+        let names_none = |desk: &&Arc<Desk<S>>| desk.live().countries.is_empty();
+        let mut desks = self.desks.iter();
+        let named = desks.find(names_it).or_else(|| self.desks.iter().find(names_none));
+        named.unwrap_or_else(|| self.first())
+    }
+
+    /// The desk and the id that a case's name means. The last part alone is a case of the first desk.
+    pub(super) fn case(&self, name: &str) -> Option<(&Arc<Desk<S>>, CaseId)> {
+        let Some((parent, id)) = name.rsplit_once('/') else {
+            return Some((self.first(), name.parse().ok()?));
+        };
+        let desk: DeskName = parent.strip_prefix("desks/")?.strip_suffix("/cases")?.parse().ok()?;
+        let desk = self.desks.iter().find(|known| *known.name() == desk)?;
+        Some((desk, id.parse().ok()?))
+    }
+
+    /// What the name of a case looks like here.
+    pub(super) fn example(&self) -> String {
+        format!("desks/{}/cases/K7QF-2MXD-9RTA-4WZE", self.first().name())
+    }
+}

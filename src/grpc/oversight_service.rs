@@ -1,0 +1,90 @@
+//! `OversightService`: convert, call, convert.
+
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, duration, timestamp};
+use super::desk_service::incident;
+use super::serve::{Edge, valid};
+use super::wire::case_entry::Said;
+use super::wire::oversight_service_server::OversightService;
+use super::{status, wire};
+use crate::core::intake::{Checks, check_text};
+use crate::core::{Band, Caller, Deed, Role};
+use crate::desk::{Desk, Store};
+
+pub(super) struct OversightCalls<S: Store>(pub(super) Edge<S>);
+
+#[tonic::async_trait]
+impl<S: Store> OversightService for OversightCalls<S> {
+    async fn get_status(
+        &self,
+        request: Request<wire::GetStatusRequest>,
+    ) -> Result<Response<wire::GetStatusResponse>, Status> {
+        let roles = &[Role::Supervisor, Role::Auditor];
+        self.0.serve("GetStatus", roles, request, get_status).await
+    }
+
+    async fn set_legal_hold(
+        &self,
+        request: Request<wire::SetLegalHoldRequest>,
+    ) -> Result<Response<wire::SetLegalHoldResponse>, Status> {
+        self.0.serve("SetLegalHold", &[Role::Supervisor], request, set_legal_hold).await
+    }
+}
+
+async fn get_status<S: Store>(
+    edge: Edge<S>,
+    _caller: Caller,
+    _message: wire::GetStatusRequest,
+) -> Result<wire::GetStatusResponse, Status> {
+    let mut desks = Vec::new();
+    for desk in edge.desks.iter() {
+        desks.push(desk_status(desk).await?);
+    }
+    Ok(wire::GetStatusResponse { desks })
+}
+
+async fn desk_status<S: Store>(desk: &Desk<S>) -> Result<wire::DeskStatus, Status> {
+    let now = desk.status().await.map_err(status::error)?;
+    let figures = now.figures;
+    let band = |(index, band): (usize, Band)| {
+        let count = |list: &[u64]| list.get(index).copied().unwrap_or(0);
+        let (waiting, unanswered) = (count(&figures.ready), count(&figures.unanswered));
+        (waiting > 0 || unanswered > 0).then(|| wire::BandStatus {
+            band: band.number().into(),
+            waiting,
+            unanswered,
+            overdue: count(&figures.overdue),
+            oldest_unanswered: figures.oldest_unanswered.get(index).copied().map(duration),
+        })
+    };
+    Ok(wire::DeskStatus {
+        desk: desk.name().to_string(),
+        now: now.now.map(timestamp),
+        policy: now.policy.to_string(),
+        authorities: now.authorities.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+        bands: Band::all().enumerate().filter_map(band).collect(),
+        overdue_wakes: figures.wakes_overdue,
+        next_wake_in: figures.next_wake_in.map(duration),
+        outbox_age: Some(duration(figures.outbox_age)),
+        incidents: now.incidents.into_iter().map(|open| incident(desk, open)).collect(),
+        not_durable: now.not_durable.unwrap_or_default(),
+    })
+}
+
+async fn set_legal_hold<S: Store>(
+    edge: Edge<S>,
+    caller: Caller,
+    message: wire::SetLegalHoldRequest,
+) -> Result<wire::SetLegalHoldResponse, Status> {
+    let mut checks = Checks::default();
+    let head = edge.head(&mut checks, &caller, &message);
+    check_text(&mut checks, "reason", &message.reason, 5_000);
+    let head = valid(checks, head)?;
+    let desk = head.desk.clone();
+    let is_held = message.is_held;
+    let said = Said::LegalHold(wire::LegalHoldEntry { is_held, reason: message.reason });
+    let done = head.perform(Deed::SetLegalHold(is_held), Some(said)).await?;
+    let case = Some(convert::case(desk.name(), &done.case));
+    Ok(wire::SetLegalHoldResponse { case, replayed: done.is_replayed })
+}

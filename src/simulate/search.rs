@@ -1,0 +1,128 @@
+//! How many people keep the promise: the smallest count in every shift.
+
+use super::options::{Options, Responders};
+use super::report::{Report, Waits, Who};
+use super::run;
+use super::shift::Shift;
+
+/// What a desk wants to keep.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Goal {
+    /// The share of emergencies answered before the target.
+    pub target_share: f64,
+    /// The share of emergencies answered before the limit.
+    pub limit_share: f64,
+    /// The most people there can be in a shift.
+    pub responders_max: u32,
+}
+
+impl Default for Goal {
+    /// Nearly all within the target, every single one within the limit.
+    fn default() -> Self {
+        Self { target_share: 0.95, limit_share: 1.0, responders_max: 64 }
+    }
+}
+
+impl Goal {
+    /// Whether the night came up to it. A night without emergencies does.
+    #[must_use]
+    pub fn is_kept_by(&self, report: &Report) -> bool {
+        let waits = report.waits(Who::Emergencies);
+        let is_kept = |share: Option<f64>, goal: f64| share.is_none_or(|share| share >= goal);
+        is_kept(waits.target_share(), self.target_share)
+            && is_kept(waits.limit_share(), self.limit_share)
+    }
+}
+
+/// One staffing that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Who was there.
+    pub responders: Responders,
+    /// How long the emergencies waited.
+    pub waits: Waits,
+    /// Whether the goal was kept.
+    pub is_kept: bool,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Staffing {
+    /// What was wanted.
+    pub goal: Goal,
+    /// The fewest that keep the goal: with one less in any shift it is not kept. `None` when even
+    /// the most there can be do not keep it.
+    pub found: Option<Responders>,
+    /// What was tried, in that order.
+    pub trials: Vec<Trial>,
+}
+
+/// Finds the fewest people that keep the goal, meeting the same requests each time: first the same
+/// number for all shifts, then fewer in one shift after the other.
+///
+/// # Panics
+/// If [`Options::check`] refuses the options.
+#[must_use]
+pub fn search(options: &Options, goal: &Goal) -> Staffing {
+    let goal = Goal { responders_max: goal.responders_max.min(Responders::MAX), ..*goal };
+    let mut search = Search { options: options.clone(), goal, trials: Vec::new() };
+    let found = search.fewest(Responders::each).map(|each| search.thin_out(Responders::each(each)));
+    Staffing { goal, found, trials: search.trials }
+}
+
+struct Search {
+    options: Options,
+    goal: Goal,
+    trials: Vec<Trial>,
+}
+
+impl Search {
+    fn is_kept(&mut self, responders: Responders) -> bool {
+        if let Some(tried) = self.trials.iter().find(|trial| trial.responders == responders) {
+            return tried.is_kept;
+        }
+        self.options.responders = responders;
+        let report = run(&self.options);
+        let is_kept = self.goal.is_kept_by(&report);
+        self.trials.push(Trial { responders, waits: report.waits(Who::Emergencies), is_kept });
+        is_kept
+    }
+
+    /// The smallest count that keeps the goal, of those that `with` makes a staffing of; doubling
+    /// first, so that a small desk is found among small desks.
+    fn fewest(&mut self, with: impl Fn(u32) -> Responders) -> Option<u32> {
+        if self.is_kept(with(0)) {
+            return Some(0);
+        }
+        let (mut too_few, mut enough) = (0, 1);
+        while !self.is_kept(with(enough)) {
+            if enough >= self.goal.responders_max {
+                return None;
+            }
+            too_few = enough;
+            enough = (enough * 2).min(self.goal.responders_max);
+        }
+        while enough - too_few > 1 {
+            let middle = too_few.midpoint(enough);
+            if self.is_kept(with(middle)) { enough = middle } else { too_few = middle }
+        }
+        Some(enough)
+    }
+
+    /// Takes people away, one shift after the other, until none can go.
+    fn thin_out(&mut self, mut responders: Responders) -> Responders {
+        loop {
+            let before = responders;
+            for shift in Shift::ALL.iter().copied() {
+                while let Some(count) = responders.of(shift).checked_sub(1)
+                    && self.is_kept(responders.with(shift, count))
+                {
+                    responders = responders.with(shift, count);
+                }
+            }
+            if responders == before {
+                return responders;
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One event behind many cases, and what comes of comparing cases with each other.
+
+use std::collections::BTreeSet;
+
+use urgence::core::incident::{
+    IncidentCommand, IncidentDecision, IncidentFigures, IncidentRefusal, JoinRule, Objective,
+    decide_incident, next_lane,
+};
+use urgence::core::projection::{Place, project};
+use urgence::core::{
+    Act, Band, CaseId, Class, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane,
+    Nature, Sorting,
+};
+
+use crate::make::{IN_PROGRESS, Story, act, at, fingerprint, minutes};
+
+fn name(text: &str) -> IncidentName {
+    text.parse().unwrap()
+}
+
+fn cases(count: u32) -> BTreeSet<CaseId> {
+    let id = |number| format!("other-{number}").parse().unwrap();
+    (0..count).map(|number| CaseId::derive(&"de-bka".parse().unwrap(), &id(number))).collect()
+}
+
+fn sort(story: &mut Story, minute: u64, sorting: Sorting) -> Vec<Event> {
+    story.command_of_nobody(&Command::Sort(sorting), at(minute))
+}
+
+#[test]
+fn likely_duplicates_are_told_once_and_are_never_many() {
+    let mut story = Story::of(Nature::MissingChild);
+    let found = cases(3);
+    let events = sort(&mut story, 1, Sorting::LikelyDuplicates(found.clone()));
+    assert_eq!(events, [Event::LikelyDuplicatesFound { cases: found.clone() }]);
+    assert_eq!(sort(&mut story, 1, Sorting::LikelyDuplicates(found.clone())), []);
+    // Nobody is their own duplicate.
+    let itself = Sorting::LikelyDuplicates([story.case.id].into());
+    assert_eq!(sort(&mut story, 1, itself), []);
+    let events = sort(&mut story, 1, Sorting::LikelyDuplicates(cases(40)));
+    let Event::LikelyDuplicatesFound { cases: more } = &events[0] else { panic!("{events:?}") };
+    assert_eq!((more.len(), more.is_disjoint(&found)), (13, true));
+    assert_eq!(story.case.likely_duplicates.len(), 16);
+    assert_eq!(sort(&mut story, 1, Sorting::LikelyDuplicates(cases(80))), []);
+    let version = story.case.version;
+    assert_eq!(sort(&mut story, 1, Sorting::LikelyDuplicates(BTreeSet::new())), []);
+    assert_eq!(story.case.version, version);
+}
+
+#[test]
+fn what_is_due_is_done_also_when_there_is_nothing_to_sort() {
+    let mut story = Story::of(Nature::MissingChild);
+    let events = sort(&mut story, 3, Sorting::LeaveIncident(name("paris")));
+    assert!(matches!(events[..], [Event::RungFired(_), Event::Paged(_)]));
+}
+
+#[test]
+fn a_case_of_an_incident_waits_in_a_lane_of_its_own() {
+    let mut story = Story::of(Nature::MissingChild);
+    let place = Place::new(story.case.band, at(30));
+    let incident = name("paris");
+    let events = sort(&mut story, 1, Sorting::JoinIncident(incident.clone()));
+    assert_eq!(events, [Event::IncidentJoined { incident: incident.clone() }]);
+    assert_eq!(project(&story.case).ready, Some((Lane::Incident, place)));
+    // It belongs to one, the first.
+    for again in ["paris", "lyon"] {
+        assert_eq!(sort(&mut story, 1, Sorting::JoinIncident(name(again))), []);
+    }
+    assert_eq!(sort(&mut story, 1, Sorting::LeaveIncident(name("lyon"))), []);
+    let events = sort(&mut story, 2, Sorting::LeaveIncident(incident.clone()));
+    assert_eq!(events, [Event::IncidentLeft { incident: incident.clone() }]);
+    assert_eq!(project(&story.case).ready, Some((Lane::Ordinary, place)));
+    assert_eq!(sort(&mut story, 2, Sorting::LeaveIncident(incident)), []);
+}
+
+#[test]
+fn an_ended_case_joins_no_incident_and_leaves_the_one_it_had() {
+    let mut story = Story::held(Nature::MissingChild, 1);
+    let mut member = story.clone();
+    sort(&mut member, 1, Sorting::JoinIncident(name("paris")));
+    for story in [&mut story, &mut member] {
+        story.act("ana", at(2), Deed::Respond(1, FirstResponseKind::NoData));
+    }
+    assert_eq!(sort(&mut story, 3, Sorting::JoinIncident(name("paris"))), []);
+    assert_eq!(sort(&mut member, 3, Sorting::LeaveIncident(name("paris"))).len(), 1);
+    // Which cases were likely duplicates may still be found.
+    assert_eq!(sort(&mut story, 3, Sorting::LikelyDuplicates(cases(1))).len(), 1);
+}
+
+#[test]
+fn while_both_lanes_hold_emergencies_they_take_turns() {
+    let place = |band, minute| Place::new(Band::new(band).unwrap(), at(minute));
+    let emergency = |band, minute| Some((place(band, minute), Class::Emergency));
+    let routine = |minute| Some((place(3, minute), Class::Routine));
+    let (ordinary, incident) = (Lane::Ordinary, Lane::Incident);
+    for (first_ordinary, first_incident, after_ordinary, after_incident) in [
+        (None, None, None, None),
+        (emergency(0, 1), None, Some(ordinary), Some(ordinary)),
+        (None, routine(1), Some(incident), Some(incident)),
+        (emergency(0, 1), emergency(1, 9), Some(incident), Some(ordinary)),
+        (emergency(1, 9), emergency(0, 1), Some(incident), Some(ordinary)),
+        (emergency(2, 9), routine(1), Some(ordinary), Some(ordinary)),
+        (routine(1), emergency(2, 9), Some(incident), Some(incident)),
+        (routine(1), routine(2), Some(ordinary), Some(ordinary)),
+        (routine(2), routine(1), Some(incident), Some(incident)),
+        (routine(1), routine(1), Some(ordinary), Some(ordinary)),
+    ] {
+        let next = |latest| next_lane(first_ordinary, first_incident, latest);
+        assert_eq!((next(ordinary), next(incident)), (after_ordinary, after_incident));
+    }
+    // Over time each lane is served every other time.
+    let mut latest = ordinary;
+    let mut served = [0, 0];
+    for _ in 0..10 {
+        latest = next_lane(emergency(1, 1), emergency(1, 2), latest).unwrap();
+        served[usize::from(latest == incident)] += 1;
+    }
+    assert_eq!(served, [5, 5]);
+}
+
+#[test]
+fn a_case_belongs_by_the_name_its_sender_gave_or_by_its_nature_and_country() {
+    let tagged = |reference: &str| {
+        Story::with(Nature::MissingChild, |s| s.incident_reference = reference.to_owned()).case
+    };
+    let tag = Some(fingerprint("incident paris 2026"));
+    let by_tag = JoinRule { tag, ..JoinRule::default() };
+    for (reference, is_covered) in
+        [("Paris 2026", true), (" paris\t2026 ", true), ("Paris", false), ("", false)]
+    {
+        let case = tagged(reference);
+        assert_eq!(by_tag.covers(case.nature, &case.facts), is_covered, "{reference}");
+    }
+    let case = tagged("");
+    let rule = |natures: &[Nature], countries: &[&str]| JoinRule {
+        tag: None,
+        natures: natures.iter().copied().collect(),
+        countries: countries.iter().map(|country| country.parse().unwrap()).collect(),
+    };
+    for (rule, is_covered) in [
+        (rule(&[], &[]), false),
+        (rule(&[], &["FR"]), false),
+        (rule(&[Nature::MissingChild], &[]), true),
+        (rule(&[Nature::MissingChild], &["DE", "FR"]), true),
+        (rule(&[Nature::MissingChild], &["DE"]), false),
+        (rule(&[Nature::Kidnapping], &["FR"]), false),
+    ] {
+        assert_eq!(rule.covers(case.nature, &case.facts), is_covered, "{rule:?}");
+    }
+}
+
+fn open(text: &str) -> IncidentCommand {
+    IncidentCommand::Open(name(text), JoinRule::default())
+}
+
+#[track_caller]
+fn becomes(incident: Option<&Incident>, act: &Act, command: &IncidentCommand, minute: u64) -> Incident {
+    match decide_incident(incident, act, command, at(minute)) {
+        IncidentDecision::Next(next) => *next,
+        other => panic!("expected an incident, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_incident_is_opened_and_closed_once() {
+    let (opening, closing) = (act("ana", "open"), act("bo", "close"));
+    let opened = becomes(None, &opening, &open("paris"), 1);
+    assert_eq!((opened.version, opened.opened_at, opened.closed_at), (1, at(1), None));
+    assert_eq!((opened.name.as_str(), opened.opened_by.as_str()), ("paris", "ana"));
+    let closed = becomes(Some(&opened), &closing, &IncidentCommand::Close, 9);
+    assert_eq!((closed.version, closed.closed_at), (2, Some(at(9))));
+    assert_eq!(Incident { version: 1, closed_at: None, memory: opened.memory.clone(), ..closed.clone() }, opened);
+    // A clock that goes back closes nothing before it was opened.
+    let early = becomes(Some(&opened), &closing, &IncidentCommand::Close, 0);
+    assert_eq!(early.closed_at, Some(at(1)));
+
+    let refused = IncidentDecision::Refused;
+    let mut other = opening.clone();
+    other.digest.0[0] ^= 1;
+    for (incident, act, command, decision) in [
+        (Some(&opened), &opening, open("paris"), IncidentDecision::AlreadyTrue),
+        (Some(&closed), &opening, open("paris"), IncidentDecision::AlreadyTrue),
+        (Some(&closed), &closing, IncidentCommand::Close, IncidentDecision::AlreadyTrue),
+        (Some(&opened), &other, open("paris"), refused(IncidentRefusal::RequestIdReused)),
+        (Some(&opened), &closing, open("paris"), refused(IncidentRefusal::NameTaken)),
+        (Some(&closed), &act("lea", "1"), open("paris"), refused(IncidentRefusal::NameTaken)),
+        (None, &closing, IncidentCommand::Close, refused(IncidentRefusal::NotFound)),
+        (
+            Some(&closed),
+            &act("lea", "1"),
+            IncidentCommand::Close,
+            refused(IncidentRefusal::Closed),
+        ),
+    ] {
+        assert_eq!(decide_incident(incident, act, &command, at(10)), decision);
+    }
+}
+
+#[test]
+fn an_incident_is_measured_by_its_own_objective() {
+    let objective = Objective::default();
+    assert_eq!(objective.answered_within, minutes(240));
+    assert_eq!(objective.share_within, minutes(90));
+    let ended_at = |minute| {
+        let mut story = Story::of(Nature::MissingChild);
+        story.work(at(minute), |epoch| Deed::Respond(epoch, FirstResponseKind::NoData));
+        story
+    };
+    let waiting = Story::of(Nature::MissingChild);
+    let answered = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut asked = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
+    asked.act("portal", at(6), Deed::ProvideInformation);
+    let mut figures = IncidentFigures::default();
+    for story in
+        [ended_at(10), ended_at(90), ended_at(91), ended_at(240), ended_at(241), waiting, answered, asked]
+    {
+        figures.count(&story.case, &objective);
+    }
+    let wanted = IncidentFigures {
+        cases: 8,
+        unanswered: 2,
+        ended: 5,
+        ended_within_share: 2,
+        ended_within_objective: 4,
+    };
+    assert_eq!(figures, wanted);
+}

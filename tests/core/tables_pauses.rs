@@ -1,0 +1,149 @@
+//! Clocks that stand still, and what never does.
+
+use urgence::core::intake::Choice;
+use urgence::core::projection::{project, wake_at};
+use urgence::core::{
+    ClockKind, ClockState, Deed, Event, FirstResponseKind, Instrument, Nature, PauseReason,
+    Punctuality, Refusal,
+};
+
+use crate::make::{IN_PROGRESS, Story, at, just_before, minutes, rungs_of};
+
+const COMPLETION: ClockKind = ClockKind::Completion;
+
+const fn pause(kind: ClockKind) -> impl Fn(u64) -> Deed {
+    move |epoch| Deed::PauseClock(epoch, kind, PauseReason::ConflictReview)
+}
+
+const fn resume(kind: ClockKind) -> impl Fn(u64) -> Deed {
+    move |epoch| Deed::ResumeClock(epoch, kind)
+}
+
+/// An answered emergency that rests on an emergency production order.
+fn order() -> Story {
+    let mut story = Story::with(Nature::Kidnapping, |s| {
+        s.instrument = Choice::Known(Instrument::EmergencyProductionOrder);
+    });
+    story.work(at(5), |epoch| Deed::Respond(epoch, IN_PROGRESS));
+    story
+}
+
+#[test]
+fn what_an_authority_waits_for_never_stands_still() {
+    let pausable = [COMPLETION, ClockKind::EEvidenceEmergency, ClockKind::EEvidence];
+    let mut story = order();
+    story.act("ana", at(6), Deed::Claim);
+    for kind in ClockKind::ALL {
+        if !pausable.contains(kind) {
+            let refusal = story.refusal("ana", at(6), pause(*kind)(1));
+            assert_eq!(refusal, Refusal::ClockNotPausable, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_moves_target_limit_and_rungs_by_exactly_the_pause() {
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let by = "ana".parse().unwrap();
+    let events = story.work(at(60), pause(COMPLETION));
+    let reason = PauseReason::ConflictReview;
+    assert_eq!(*events.last().unwrap(), Event::ClockPaused { by, clock: COMPLETION, reason });
+    let since = at(60);
+    let state = story.case.clock(COMPLETION).unwrap().state;
+    assert_eq!(state, ClockState::Paused { since, reason });
+    assert_eq!(story.promised(COMPLETION), (180, 240), "nothing has moved yet");
+    // It stands still: hours later none of its rungs has passed.
+    let events = story.wake(at(599));
+    assert_eq!(rungs_of(COMPLETION, &events), (vec![], vec![]));
+    assert!(!rungs_of(ClockKind::Progress, &events).0.is_empty(), "the others go on");
+    let events = story.work(at(600), resume(COMPLETION));
+    let (by, paused_for) = ("ana".parse().unwrap(), minutes(540));
+    assert!(events.contains(&Event::ClockResumed { by, clock: COMPLETION, paused_for }));
+    assert_eq!(story.promised(COMPLETION), (180 + 540, 240 + 540));
+    let clock = story.case.clock(COMPLETION).unwrap();
+    assert_eq!((clock.started_at, clock.shifted_by), (story.case.accepted_at, paused_for));
+    for minute in [120, 180, 240, 300] {
+        let events = story.wake(just_before(at(minute + 540)));
+        assert_eq!(rungs_of(COMPLETION, &events), (vec![], vec![]));
+        let events = story.wake(at(minute + 540));
+        assert_eq!(rungs_of(COMPLETION, &events), (vec![minute], vec![]));
+    }
+}
+
+#[test]
+fn pauses_add_up_and_pass_nothing_twice() {
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    story.work(at(60), pause(COMPLETION));
+    story.work(at(70), resume(COMPLETION));
+    // At its very instant the rung at two hours passes before the pause.
+    let events = story.work(at(130), pause(COMPLETION));
+    assert_eq!(rungs_of(COMPLETION, &events), (vec![120], vec![]));
+    story.work(at(150), resume(COMPLETION));
+    assert_eq!(story.promised(COMPLETION), (180 + 30, 240 + 30));
+    let events = story.wake(at(240 + 30));
+    assert_eq!(rungs_of(COMPLETION, &events), (vec![180, 240], vec![]));
+    assert_eq!(story.case.clock(COMPLETION).unwrap().cycle, 0);
+}
+
+#[test]
+fn each_clock_of_an_order_is_paused_by_itself() {
+    let mut story = order();
+    for kind in [COMPLETION, ClockKind::EEvidenceEmergency] {
+        story.work(at(10), pause(kind));
+        assert!(!story.case.runs(kind));
+        let refusal = story.refusal("ana", at(11), pause(kind)(story.epoch()));
+        assert_eq!(refusal, Refusal::ClockNotRunning);
+    }
+    story.work(at(14), resume(ClockKind::EEvidenceEmergency));
+    assert_eq!(story.promised(ClockKind::EEvidenceEmergency), (6 * 60 + 4, 8 * 60 + 4));
+    assert!(!story.case.runs(COMPLETION));
+    let again = resume(ClockKind::EEvidenceEmergency)(story.epoch());
+    let refusal = story.refusal("ana", at(15), again);
+    assert_eq!(refusal, Refusal::ClockNotPaused);
+}
+
+#[test]
+fn what_cannot_be_paused_or_resumed_is_refused() {
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    for (by, deed, refusal) in [
+        ("ana", pause(ClockKind::EEvidence)(1), Refusal::ClockNotRunning),
+        ("ana", pause(COMPLETION)(9), Refusal::EpochOver),
+        ("bo", pause(COMPLETION)(1), Refusal::EpochOver),
+        ("ana", resume(COMPLETION)(1), Refusal::ClockNotPaused),
+        ("ana", resume(ClockKind::EEvidence)(1), Refusal::ClockNotPaused),
+        ("ana", resume(ClockKind::FirstResponse)(1), Refusal::ClockNotPaused),
+        ("ana", resume(COMPLETION)(9), Refusal::EpochOver),
+        ("bo", resume(COMPLETION)(1), Refusal::EpochOver),
+    ] {
+        assert_eq!(story.refusal(by, at(6), deed), refusal);
+    }
+    story.act("portal", at(6), Deed::Withdraw);
+    story.act("ana", at(6), Deed::ConfirmWithdrawal(1));
+    for deed in [pause(COMPLETION)(1), resume(COMPLETION)(1)] {
+        assert_eq!(story.refusal("ana", at(7), deed), Refusal::CaseEnded);
+    }
+}
+
+#[test]
+fn a_case_that_waits_for_its_authority_alone_needs_no_wake() {
+    let mut story = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
+    story.act("ana", at(5), pause(COMPLETION)(1));
+    story.release(at(6));
+    assert_eq!((wake_at(&story.case), project(&story.case).ready), (None, None));
+    // Its answer brings both back.
+    story.act("portal", at(600), Deed::ProvideInformation);
+    assert_eq!(wake_at(&story.case), Some(at(603)));
+    assert!(project(&story.case).ready.is_some());
+}
+
+#[test]
+fn a_case_that_ends_while_a_clock_stands_still_has_not_broken_its_promise() {
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    story.work(at(60), pause(COMPLETION));
+    story.act("portal", at(900), Deed::Withdraw);
+    let events = story.work(at(900), Deed::ConfirmWithdrawal);
+    let (clock, punctuality) = (COMPLETION, Punctuality::WithinTarget);
+    assert!(events.contains(&Event::ClockStopped { clock, punctuality }), "{events:?}");
+    assert_eq!(story.promised(COMPLETION), (180 + 840, 240 + 840));
+    assert!(story.case.clock(COMPLETION).unwrap().is_stopped());
+}

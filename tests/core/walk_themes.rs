@@ -1,0 +1,371 @@
+//! What is asked at each step of a walk, and where the walk begins.
+
+use std::time::Duration;
+
+use urgence::core::intake::{Choice, Moment};
+use urgence::core::{
+    Case, CaseId, ClockKind, Command, DataCategory, Deed, Disposition, Ending, Event, Finding,
+    FirstResponseKind, Instrument, Manifest, Nature, PageKey, PauseReason, Proposed, Protection,
+    RedirectTarget, RefusalReason, Settlement, Sorting, Stance,
+};
+
+use crate::make::{
+    IN_PROGRESS, START, Story, accept, act, ask_for, at, by_category, called_back, days, hours,
+    intake, manifest, minutes,
+};
+use crate::walk::Instants;
+
+/// Commands that touch each other, and the cases on which they begin to matter.
+pub struct Theme {
+    pub name: &'static str,
+    pub starts: Vec<Case>,
+    pub instants: Instants,
+    /// What may be asked of a case at a step; each step has request ids of its own.
+    pub commands: fn(&Case, u32) -> Vec<Command>,
+}
+
+const SUBSCRIBER: DataCategory = DataCategory::Subscriber;
+const CONTENT: DataCategory = DataCategory::Content;
+const COMPLETION: ClockKind = ClockKind::Completion;
+const ORDER: ClockKind = ClockKind::EEvidenceEmergency;
+
+/// The acts of one step.
+struct Step(u32);
+
+impl Step {
+    fn act(&self, by: &str, number: usize, deed: Deed) -> Command {
+        Command::Act(act(by, &format!("act-{}-{number}", self.0)), deed)
+    }
+
+    /// All of these, each under an id of its own, and the wake.
+    fn all(&self, deeds: Vec<(&str, Deed)>) -> Vec<Command> {
+        let acts = deeds.into_iter().enumerate();
+        let mut commands: Vec<Command> =
+            acts.map(|(number, (by, deed))| self.act(by, number, deed)).collect();
+        commands.push(Command::Wake);
+        commands
+    }
+}
+
+fn other_case(authority: &str) -> CaseId {
+    CaseId::derive(&authority.parse().unwrap(), &"another".parse().unwrap())
+}
+
+/// What accepting the walks' first case told.
+pub fn accepted_events() -> Vec<Event> {
+    accept("r-1", Nature::MissingChild, START).events
+}
+
+pub fn six_steps_deep() -> Vec<Theme> {
+    vec![claims(), questions(), pauses(), natures(), disclosure(), duties(), sorting()]
+}
+
+/// Leases, and the two answers that matter to them.
+fn claims() -> Theme {
+    Theme {
+        name: "claims",
+        starts: vec![Story::of(Nature::MissingChild).case, Story::of(Nature::Routine).case],
+        instants: Instants::All,
+        commands: |case, step| {
+            let epoch = case.claim_epoch;
+            Step(step).all(vec![
+                ("ana", Deed::Claim),
+                ("bo", Deed::Claim),
+                ("ana", Deed::Renew(epoch)),
+                ("ana", Deed::Release(epoch)),
+                ("bo", Deed::Release(epoch.saturating_sub(1))),
+                ("ana", Deed::HandOver(epoch, "bo".parse().unwrap())),
+                ("ana", Deed::Respond(epoch, IN_PROGRESS)),
+                ("bo", Deed::Respond(1, FirstResponseKind::NoData)),
+            ])
+        },
+    }
+}
+
+/// Who waits for whom.
+fn questions() -> Theme {
+    Theme {
+        name: "questions",
+        starts: vec![Story::held(Nature::MissingChild, 1).case],
+        instants: Instants::Outage(minutes(45)),
+        commands: |case, step| {
+            let epoch = case.claim_epoch;
+            Step(step).all(vec![
+                ("ana", Deed::Claim),
+                ("ana", Deed::Respond(epoch, FirstResponseKind::NeedInformation)),
+                ("ana", Deed::SendUpdate(epoch, Some(hours(1)))),
+                ("ana", Deed::AskForInformation(epoch)),
+                ("portal", Deed::ProvideInformation),
+                ("portal", Deed::Withdraw),
+                ("ana", Deed::ConfirmWithdrawal(epoch)),
+            ])
+        },
+    }
+}
+
+/// Clocks that stand still, on an answered case under an emergency order.
+fn pauses() -> Theme {
+    let order = |nature| {
+        let mut story = Story::with(nature, |s| {
+            s.instrument = Choice::Known(Instrument::EmergencyProductionOrder);
+        });
+        story.work(at(5), |epoch| Deed::Respond(epoch, IN_PROGRESS));
+        story.case
+    };
+    Theme {
+        name: "pauses",
+        starts: vec![order(Nature::Kidnapping), order(Nature::Routine)],
+        instants: Instants::Outage(hours(3)),
+        commands: |case, step| {
+            let epoch = case.claim_epoch;
+            let reason = PauseReason::ConflictReview;
+            Step(step).all(vec![
+                ("ana", Deed::Claim),
+                ("ana", Deed::PauseClock(epoch, COMPLETION, reason)),
+                ("ana", Deed::ResumeClock(epoch, COMPLETION)),
+                ("ana", Deed::PauseClock(epoch, ORDER, reason)),
+                ("ana", Deed::ResumeClock(epoch, ORDER)),
+                ("bo", Deed::Reclassify(Some(Nature::MissingChild), None)),
+            ])
+        },
+    }
+}
+
+/// Raising and lowering, answered or not.
+fn natures() -> Theme {
+    let asked = Story::answered(Nature::Routine, FirstResponseKind::NeedInformation);
+    Theme {
+        name: "natures",
+        starts: vec![
+            Story::of(Nature::MissingChild).case,
+            Story::of(Nature::Routine).case,
+            asked.case,
+        ],
+        instants: Instants::Outage(minutes(16)),
+        commands: |case, step| {
+            let to = |nature| Deed::Reclassify(Some(nature), None);
+            Step(step).all(vec![
+                ("ana", to(Nature::Routine)),
+                ("bo", to(Nature::Routine)),
+                ("bo", to(Nature::Kidnapping)),
+                ("ana", Deed::Claim),
+                ("ana", Deed::Respond(case.claim_epoch, IN_PROGRESS)),
+                ("portal", Deed::ProvideInformation),
+            ])
+        },
+    }
+}
+
+/// Everything that stands between a request and its data.
+fn disclosure() -> Theme {
+    let mut held = Story::with(Nature::MissingChild, |s| ask_for(s, &[SUBSCRIBER, CONTENT]));
+    held.act("ana", at(1), Deed::Claim);
+    Theme {
+        name: "disclosure",
+        starts: vec![held.case],
+        instants: Instants::Due,
+        commands: |case, step| {
+            let (epoch, number) = (case.claim_epoch, case.proposals);
+            let disclosed = Disposition::Disclosed;
+            let redirected = Disposition::Redirected(RedirectTarget::EnterpriseCustomer);
+            let conflict = |stance| Deed::RecordConflict(CONTENT, "US".parse().unwrap(), stance);
+            let one = by_category(&[(CONTENT, disclosed)]);
+            let both = by_category(&[(CONTENT, redirected), (SUBSCRIBER, disclosed)]);
+            Step(step).all(vec![
+                ("ana", Deed::ProposeOutcome(epoch, one)),
+                ("ana", Deed::ProposeOutcome(epoch, both)),
+                ("ana", Deed::ApproveOutcome(number)),
+                ("bo", Deed::ApproveOutcome(number)),
+                ("lea", Deed::ApproveOutcome(number)),
+                ("bo", Deed::RecordVerification(called_back("fr-pnij"))),
+                ("bo", Deed::RecordVerification(Finding::SuspectedFraud)),
+                ("bo", conflict(Stance::Stands)),
+                ("lea", conflict(Stance::Lifted)),
+                ("bo", Deed::Reclassify(None, Some(Protection::Press))),
+                ("portal", Deed::ConfirmDelivery(1)),
+            ])
+        },
+    }
+}
+
+/// What is owed when data has gone out, until what was said is purged.
+fn duties() -> Theme {
+    let delivered = |secret_for| {
+        let mut story = Story::with(Nature::MissingChild, |s| {
+            s.is_without_validation = true;
+            s.non_disclosure.is_requested = true;
+            s.non_disclosure.legal_basis = "Code".to_owned();
+            let seconds = i64::try_from((START + secret_for).as_millis() / 1_000).unwrap();
+            s.non_disclosure.until = Some(Moment { seconds, nanos: 0 });
+        });
+        story.act("bo", at(1), Deed::RecordVerification(called_back("fr-pnij")));
+        let proposed = by_category(&[(SUBSCRIBER, Disposition::Disclosed)]);
+        story.work(at(2), |epoch| Deed::ProposeOutcome(epoch, proposed));
+        story.act("bo", at(3), Deed::ApproveOutcome(1));
+        story.case
+    };
+    Theme {
+        name: "duties",
+        starts: vec![delivered(days(3)), delivered(Duration::ZERO)],
+        instants: Instants::Outage(days(100)),
+        commands: |case, step| {
+            let settle = |kind| Deed::SettleClock(kind, Settlement::Kept);
+            Step(step).all(vec![
+                ("portal", Deed::ConfirmDelivery(1)),
+                ("bo", settle(ClockKind::UserNotice)),
+                ("bo", settle(ClockKind::ExPostValidation)),
+                ("lea", Deed::SetLegalHold(case.legal_hold.is_none())),
+                ("portal", Deed::RequestPreservation),
+            ])
+        },
+    }
+}
+
+/// What comes of comparing cases, and of what people link.
+fn sorting() -> Theme {
+    Theme {
+        name: "sorting",
+        starts: vec![Story::held(Nature::MissingChild, 1).case],
+        instants: Instants::Due,
+        commands: |case, step| {
+            let (epoch, number) = (case.claim_epoch, case.proposals);
+            let (own, foreign) = (other_case("fr-pnij"), other_case("de-bka"));
+            let ending = Ending::Duplicate(own);
+            let clock = case.first_response_clock();
+            let offset = if step % 2 == 0 { minutes(3) } else { Duration::ZERO };
+            let (kind, cycle) = (clock.kind, clock.cycle);
+            let key = PageKey { case: case.id, clock: kind, cycle, offset };
+            let mut commands = Step(step).all(vec![
+                ("ana", Deed::Claim),
+                ("ana", Deed::Release(epoch)),
+                ("bo", Deed::LinkDuplicate(own, "fr-pnij".parse().unwrap())),
+                ("ana", Deed::ProposeOutcome(epoch, Proposed::Whole(ending))),
+                ("bo", Deed::ApproveOutcome(number)),
+                ("bo", Deed::AcknowledgePage(key)),
+            ]);
+            let paris = || "paris".parse().unwrap();
+            commands.extend([
+                Command::Sort(Sorting::LikelyDuplicates([foreign].into())),
+                Command::Sort(Sorting::JoinIncident(paris())),
+                Command::Sort(Sorting::LeaveIncident(paris())),
+            ]);
+            commands
+        },
+    }
+}
+
+pub fn three_steps_deep() -> Vec<Theme> {
+    let mut worked_on = Story::with(Nature::MissingChild, |s| {
+        ask_for(s, &[SUBSCRIBER, CONTENT]);
+        s.is_without_validation = true;
+    });
+    worked_on.act("bo", at(1), Deed::RecordVerification(called_back("fr-pnij")));
+    worked_on.work(at(2), |epoch| Deed::Respond(epoch, IN_PROGRESS));
+    vec![
+        Theme {
+            name: "everything, from the start",
+            starts: vec![Story::of(Nature::MissingChild).case],
+            instants: Instants::Due,
+            commands: everything,
+        },
+        Theme {
+            name: "everything, when it is worked on",
+            starts: vec![worked_on.case],
+            instants: Instants::Due,
+            commands: everything,
+        },
+    ]
+}
+
+/// Every deed, with arguments that will do and with such as never should.
+fn everything(case: &Case, step: u32) -> Vec<Command> {
+    let mut commands = Step(step).all(vec![]);
+    let step = Step(step);
+    let deeds = [of_responders(case), of_colleagues(case), of_the_authority(case)].concat();
+    for (number, (by, deed)) in deeds.into_iter().enumerate() {
+        commands.push(step.act(by, number, deed));
+    }
+    let paris = || "paris".parse().unwrap();
+    let mut reused = intake("r-1", Nature::MissingChild);
+    reused.digest.0[0] ^= 1;
+    commands.extend([
+        Command::Sort(Sorting::LikelyDuplicates([other_case("de-bka")].into())),
+        Command::Sort(Sorting::JoinIncident(paris())),
+        Command::Sort(Sorting::LeaveIncident(paris())),
+        Command::Accept(reused),
+    ]);
+    commands
+}
+
+type Deeds = Vec<(&'static str, Deed)>;
+
+fn of_responders(case: &Case) -> Deeds {
+    let epoch = case.claim_epoch;
+    let reason = PauseReason::Clarification;
+    let propose = |proposed| Deed::ProposeOutcome(epoch, proposed);
+    let sealed_to = |manifest: Manifest| Proposed::Categories {
+        dispositions: [(SUBSCRIBER, Disposition::Disclosed)].into(),
+        manifest: Some(manifest),
+    };
+    let conflict_of_law = Disposition::Refused(RefusalReason::ConflictOfLaw);
+    vec![
+        ("ana", Deed::Claim),
+        ("bo", Deed::Claim),
+        ("ana", Deed::Renew(epoch)),
+        ("ana", Deed::Release(epoch)),
+        ("ana", Deed::HandOver(epoch, "bo".parse().unwrap())),
+        ("ana", Deed::Respond(epoch, IN_PROGRESS)),
+        ("ana", Deed::Respond(epoch, FirstResponseKind::NeedInformation)),
+        ("ana", Deed::Respond(epoch, FirstResponseKind::AllData)),
+        ("ana", Deed::SendUpdate(epoch, None)),
+        ("ana", Deed::AskForInformation(epoch)),
+        ("ana", Deed::ConfirmWithdrawal(epoch)),
+        ("ana", Deed::PauseClock(epoch, COMPLETION, reason)),
+        ("ana", Deed::PauseClock(epoch, ClockKind::FirstResponse, reason)),
+        ("ana", Deed::ResumeClock(epoch, COMPLETION)),
+        ("ana", propose(sealed_to(manifest("fr-pnij")))),
+        ("ana", propose(sealed_to(manifest("de-bka")))),
+        ("ana", propose(by_category(&[(CONTENT, Disposition::Disclosed)]))),
+        ("ana", propose(by_category(&[(CONTENT, conflict_of_law)]))),
+        ("ana", propose(by_category(&[(DataCategory::Traffic, Disposition::NotHeld)]))),
+        ("ana", propose(Proposed::Whole(Ending::FraudConfirmed))),
+        ("ana", propose(Proposed::Whole(Ending::Duplicate(other_case("fr-pnij"))))),
+    ]
+}
+
+fn of_colleagues(case: &Case) -> Deeds {
+    let number = case.proposals;
+    let clock = ClockKind::FirstResponse;
+    let key = |minute| PageKey { case: case.id, clock, cycle: 0, offset: minutes(minute) };
+    let conflict = |stance| Deed::RecordConflict(CONTENT, "US".parse().unwrap(), stance);
+    let settle = |kind| Deed::SettleClock(kind, Settlement::Failed);
+    vec![
+        ("bo", Deed::Reclassify(Some(Nature::Routine), None)),
+        ("ana", Deed::Reclassify(Some(Nature::Kidnapping), Some(Protection::Press))),
+        ("bo", Deed::RecordVerification(called_back("fr-pnij"))),
+        ("bo", Deed::RecordVerification(called_back("de-bka"))),
+        ("bo", Deed::RecordVerification(Finding::SuspectedFraud)),
+        ("bo", conflict(Stance::Stands)),
+        ("bo", conflict(Stance::Lifted)),
+        ("lea", conflict(Stance::Lifted)),
+        ("bo", Deed::LinkDuplicate(other_case("fr-pnij"), "fr-pnij".parse().unwrap())),
+        ("ana", Deed::ApproveOutcome(number)),
+        ("bo", Deed::ApproveOutcome(number)),
+        ("lea", Deed::ApproveOutcome(number)),
+        ("bo", settle(ClockKind::ExPostValidation)),
+        ("bo", settle(ClockKind::Progress)),
+        ("bo", Deed::AcknowledgePage(key(0))),
+        ("bo", Deed::AcknowledgePage(key(1))),
+        ("lea", Deed::SetLegalHold(true)),
+        ("lea", Deed::SetLegalHold(false)),
+    ]
+}
+
+fn of_the_authority(case: &Case) -> Deeds {
+    vec![
+        ("portal", Deed::ProvideInformation),
+        ("portal", Deed::Withdraw),
+        ("portal", Deed::RequestPreservation),
+        ("portal", Deed::ConfirmDelivery(case.proposals)),
+    ]
+}

@@ -1,0 +1,210 @@
+//! The desk as a model: what may happen next in a world, and what becomes of it.
+//!
+//! A replica loads a case and decides, and commits in a later step, so that everything else may
+//! happen in between: deciding touches nothing that is shared. The network between people and
+//! replicas keeps whatever was sent: it delivers any of it at any time, any number of times, or
+//! never, which is all that loss, repetition, delay and retries can do. What is sent arrives a first
+//! time at once, and an answer is heard at once or never: to send, to arrive, to hear and to act on it
+//! later are all the same.
+
+use std::sync::Arc;
+
+use stateright::{Model, Property};
+use urgence::core::{CaseId, Command, Decision, Next, decide};
+
+use crate::always::{ALWAYS, Condition};
+use crate::ledger::Observed;
+use crate::policy::{at, policy};
+use crate::wish::{Request, Wish};
+use crate::world::{AGE_MAX, Actor, Answer, Filed, Job, Person, Task, World};
+
+/// How many decisions are in hand at once, each at another replica or in another call.
+const REPLICAS: usize = 2;
+
+/// Who may do what, for how long, and what must happen somewhere on the way.
+pub struct Scenario {
+    /// Whether the first request is a case already when the model begins.
+    pub is_accepted: bool,
+    pub actors: &'static [Actor],
+    /// The last tick.
+    pub until: u8,
+    pub sometimes: &'static [(&'static str, Condition)],
+}
+
+/// The model of a scenario.
+pub struct Desk(pub &'static Scenario);
+
+/// One thing that may happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// Time goes on.
+    Tick,
+    /// A person sends something, and a replica receives it.
+    Send(usize, Wish),
+    /// A replica receives a person's message of this number once more.
+    Repeat(usize, usize),
+    /// A timer sees that a wake has come.
+    Wake(CaseId),
+    /// The task in hand is committed; whether the answer arrives.
+    Commit(usize, bool),
+    /// The replica stops and forgets the task.
+    Crash(usize),
+}
+
+impl Model for Desk {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        let mut world = World {
+            now: 0,
+            cases: [].into(),
+            people: vec![Person::default(); self.0.actors.len()],
+            in_hand: Vec::new(),
+            broken: [].into(),
+        };
+        if self.0.is_accepted {
+            let accept = Command::Accept(Request::First.intake().clone());
+            let Decision::Next(next) = decide(None, &accept, at(0), policy()) else {
+                unreachable!("a new request is accepted")
+            };
+            file(&mut world, &accept, 0, &next);
+        }
+        vec![world]
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        if !world.broken.is_empty() {
+            return;
+        }
+        if world.now < self.0.until {
+            steps.push(Step::Tick);
+        }
+        for (index, task) in world.in_hand.iter().enumerate() {
+            steps.extend([Step::Commit(index, true), Step::Crash(index)]);
+            if matches!(task.job, Job::Message(..)) {
+                steps.push(Step::Commit(index, false));
+            }
+        }
+        if world.in_hand.len() == REPLICAS {
+            return;
+        }
+        for (who, (actor, person)) in self.0.actors.iter().zip(&world.people).enumerate() {
+            steps.extend((0..person.sent.len()).map(|number| Step::Repeat(who, number)));
+            if !person.is_waiting() && person.sent.len() < actor.acts_max {
+                let can = |wish: &&Wish| person.epoch > 0 || !wish.takes_epoch();
+                let wishes = actor.wishes.iter().filter(can);
+                steps.extend(wishes.map(|wish| Step::Send(who, *wish)));
+            }
+        }
+        let is_due = |filed: &Arc<Filed>| filed.wake_at.is_some_and(|wake| wake <= at(world.now));
+        let due = world.cases.iter().filter(|(_, filed)| is_due(filed));
+        steps.extend(due.map(|(id, _)| Step::Wake(*id)));
+    }
+
+    fn next_state(&self, last: &World, step: Step) -> Option<World> {
+        let mut world = last.clone();
+        let is_changed = match step {
+            Step::Tick => {
+                world.now += 1;
+                for person in &mut world.people {
+                    person.holds_until = person.holds_until.filter(|until| *until > at(world.now));
+                }
+                true
+            }
+            Step::Send(who, wish) => {
+                let number = world.people[who].send(&self.0.actors[who], wish);
+                self.load(&mut world, Job::Message(who, number));
+                true
+            }
+            Step::Repeat(who, number) => self.load(&mut world, Job::Message(who, number)),
+            Step::Wake(id) => self.load(&mut world, Job::Wake(id)),
+            Step::Commit(index, is_heard) => self.commit(&mut world, index, is_heard),
+            Step::Crash(index) => {
+                world.in_hand.remove(index);
+                true
+            }
+        };
+        world.sort_in_hand();
+        is_changed.then_some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let always = ALWAYS.iter().map(|(name, is_so)| Property::always(name, *is_so));
+        let sometimes = self.0.sometimes.iter();
+        always.chain(sometimes.map(|(name, is_so)| Property::sometimes(name, *is_so))).collect()
+    }
+}
+
+impl Desk {
+    /// Loads the case and decides. What needs no commit is answered at once. Says whether anything
+    /// came of it.
+    fn load(&self, world: &mut World, job: Job) -> bool {
+        let (id, command) = command(world, job);
+        let filed = world.cases.get(&id);
+        let case = filed.map(|filed| filed.case.as_ref());
+        match decide(case, &command, at(world.now), policy()) {
+            Decision::Next(next) => {
+                world.in_hand.push(Task { job, tick: world.now, next: Arc::from(next) });
+                true
+            }
+            Decision::AlreadyTrue => self.answer(world, job, id, Answer::Replayed),
+            Decision::Refused(refusal) => self.answer(world, job, id, Answer::Refused(refusal)),
+        }
+    }
+
+    /// The store's part: compares the version, then the age, and writes all or nothing. Where it
+    /// writes nothing the replica loads again, which is what a repeat or the next look at the timer
+    /// does.
+    fn commit(&self, world: &mut World, index: usize, is_heard: bool) -> bool {
+        let task = world.in_hand.remove(index);
+        if !world.is_current(&task) || world.is_too_old(&task) {
+            return is_heard;
+        }
+        let Task { job, tick, ref next } = task;
+        let (id, command) = command(world, job);
+        file(world, &command, tick, next);
+        if is_heard {
+            self.answer(world, job, id, Answer::Done);
+        }
+        true
+    }
+
+    /// Tells whoever waits for it what came of a job. Says whether anybody did.
+    fn answer(&self, world: &mut World, job: Job, id: CaseId, answer: Answer) -> bool {
+        let Job::Message(who, number) = job else { return false };
+        let person = &mut world.people[who];
+        let sent = &mut person.sent[number];
+        if sent.answer.is_some() {
+            return false;
+        }
+        sent.answer = Some(answer);
+        let claim = world.cases.get(&id).and_then(|filed| filed.case.claim.clone());
+        let claim = claim.filter(|claim| claim.by.as_str() == self.0.actors[who].name);
+        if let Some(claim) = claim.filter(|_| !matches!(answer, Answer::Refused(_))) {
+            person.epoch = claim.epoch;
+            person.holds_until = Some(claim.expires_at).filter(|until| *until > at(world.now));
+        }
+        true
+    }
+}
+
+/// The case that a job is about, and what is asked of it.
+fn command(world: &World, job: Job) -> (CaseId, Arc<Command>) {
+    match job {
+        Job::Wake(id) => (id, Arc::new(Command::Wake)),
+        Job::Message(who, number) => {
+            let sent = &world.people[who].sent[number];
+            (sent.case, sent.command.clone())
+        }
+    }
+}
+
+/// Puts the case into the store and lets the observer see it.
+fn file(world: &mut World, command: &Command, tick: u8, next: &Next) {
+    let before = world.cases.get(&next.case.id).map(Arc::as_ref);
+    let (ledger, broken) = Observed::new(before, command, at(tick), next).judge();
+    world.broken = broken;
+    let filed = Filed::new(next.case.clone(), ledger, at(tick));
+    world.cases.insert(next.case.id, Arc::new(filed));
+}

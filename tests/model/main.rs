@@ -1,0 +1,38 @@
+//! The functional core between two replicas, a store and a bad network, checked exhaustively within
+//! the bounds that each scenario states.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::pedantic,
+    clippy::print_stdout,
+    reason = "a test's modules are read by each other only, and a panic is how it fails"
+)]
+
+mod always;
+mod claims;
+mod desk;
+mod ledger;
+mod policy;
+mod wish;
+mod world;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use crate::desk::{Desk, Scenario};
+
+/// Walks every world that the scenario can reach, and fails unless each rule holds in all of them
+/// and each thing that should be possible is found.
+fn check(name: &str, scenario: &'static Scenario) {
+    // Only a failure ends the search early; without one, done means that there is nothing left.
+    let checker = Desk(scenario).checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
+    let checker = checker.spawn_bfs().join();
+    println!(
+        "{name}: {} worlds, {} steps deep, {} steps taken",
+        checker.unique_state_count(),
+        checker.max_depth(),
+        checker.state_count(),
+    );
+    checker.assert_properties();
+    assert!(checker.is_done(), "{name}: something was left out");
+}

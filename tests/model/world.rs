@@ -1,0 +1,220 @@
+//! What there is at one instant: the store, the people, and what the replicas have in hand.
+//!
+//! Two worlds that no future can tell apart hash alike. Left out of the hash, therefore, are the
+//! numbers of versions (only whether what was loaded is still the latest matters), the order of
+//! remembered acts, and which replica is which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+use urgence::core::memory::ActKey;
+use urgence::core::projection::wake_at;
+use urgence::core::{Case, CaseId, Command, Epoch, Memory, Next, Refusal, Role, Timestamp};
+
+use crate::ledger::{Ledger, Rule, epoch_of};
+use crate::wish::Wish;
+
+/// How old a decision may be when it is committed, in ticks.
+pub const AGE_MAX: u8 = 1;
+
+/// Somebody who may act: what does not change about them.
+#[derive(Debug)]
+pub struct Actor {
+    pub name: &'static str,
+    pub roles: &'static [Role],
+    /// What they may wish, at any time and in any order.
+    pub wishes: &'static [Wish],
+    /// How often they act.
+    pub acts_max: usize,
+}
+
+/// All there is at one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// How many ticks have passed.
+    pub now: u8,
+    /// The store.
+    pub cases: BTreeMap<CaseId, Arc<Filed>>,
+    /// In the order of the scenario's actors.
+    pub people: Vec<Person>,
+    /// What the replicas have in hand. They are alike, so it does not matter which has what.
+    pub in_hand: Vec<Task>,
+    /// The rules that the last commit broke.
+    pub broken: BTreeSet<Rule>,
+}
+
+/// A case as the store has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filed {
+    pub case: Arc<Case>,
+    /// The timer's index, written with every commit.
+    pub wake_at: Option<Timestamp>,
+    /// What an observer has written down of it.
+    pub ledger: Ledger,
+    /// Whether somebody who is owed an answer would wait in silence.
+    pub is_silent: bool,
+    /// What the case is hashed by.
+    number: usize,
+}
+
+/// What a person has said and knows.
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
+pub struct Person {
+    /// What they have sent. They wait for the answer to the last before they send anything more.
+    pub sent: Vec<Sent>,
+    /// The latest epoch they were told.
+    pub epoch: Epoch,
+    /// Until when they believe that they hold the case.
+    pub holds_until: Option<Timestamp>,
+}
+
+/// What was sent. The network delivers it any number of times, or never.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    pub wish: Wish,
+    pub case: CaseId,
+    pub command: Arc<Command>,
+    /// What came of it, as far as the sender was told.
+    pub answer: Option<Answer>,
+    /// Whether it is remembered by the case, so that which act it was no longer matters.
+    pub is_past: bool,
+}
+
+/// What somebody is told about what they sent.
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
+pub enum Answer {
+    Done,
+    /// It was done before.
+    Replayed,
+    Refused(Refusal),
+}
+
+/// What one replica has in hand: loaded and decided, and not yet committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    pub job: Job,
+    /// When it was decided.
+    pub tick: u8,
+    pub next: Arc<Next>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Job {
+    /// A wake of this case has come.
+    Wake(CaseId),
+    /// A person's message, by the person and its number.
+    Message(usize, usize),
+}
+
+impl Person {
+    /// Whether they have sent something and not been told what came of it.
+    pub fn is_waiting(&self) -> bool {
+        self.sent.last().is_some_and(|sent| sent.answer.is_none())
+    }
+
+    /// Whether this is what they were told last.
+    pub fn has_heard(&self, answer: Answer) -> bool {
+        self.sent.last().is_some_and(|sent| sent.answer == Some(answer))
+    }
+
+    /// Sends something, and says its number.
+    pub fn send(&mut self, actor: &Actor, wish: Wish) -> usize {
+        if matches!(wish, Wish::Release | Wish::HandOver(_)) {
+            self.holds_until = None;
+        }
+        if let Some(last) = self.sent.last_mut() {
+            last.is_past = matches!(last.answer, Some(Answer::Done | Answer::Replayed))
+                && !matches!(last.wish, Wish::Submit(_));
+        }
+        let number = self.sent.len();
+        let command = Arc::new(wish.command(actor, self.epoch, number));
+        let case = wish.case_id();
+        self.sent.push(Sent { wish, case, command, answer: None, is_past: false });
+        number
+    }
+}
+
+impl Hash for Sent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.is_past.hash(state);
+        if !self.is_past {
+            let epoch = match self.command.as_ref() {
+                Command::Act(_, deed) => epoch_of(deed),
+                Command::Accept(_) | Command::Sort(_) | Command::Wake => None,
+            };
+            (self.wish, epoch, self.answer).hash(state);
+        }
+    }
+}
+
+impl Filed {
+    pub fn new(case: Case, ledger: Ledger, now: Timestamp) -> Self {
+        let (wake_at, number) = (wake_at(&case), number_of(&case));
+        let is_wake_in_time = |by| wake_at.is_some_and(|wake_at| wake_at <= by);
+        let is_silent = !ledger.look_at_by(now).is_none_or(is_wake_in_time);
+        Self { case: Arc::new(case), wake_at, ledger, is_silent, number }
+    }
+}
+
+impl World {
+    /// The version that the store has of this case; 0 for none.
+    pub fn version(&self, id: CaseId) -> u64 {
+        self.cases.get(&id).map_or(0, |filed| filed.case.version)
+    }
+
+    /// Whether a task was decided on what the store still has.
+    pub fn is_current(&self, task: &Task) -> bool {
+        self.version(task.next.case.id) == task.next.case.version - 1
+    }
+
+    /// The one case there is, in the models that have but one.
+    pub fn case(&self) -> Option<&Case> {
+        self.cases.values().next().map(|filed| filed.case.as_ref())
+    }
+
+    /// Whether a task was decided too long ago to be committed.
+    pub fn is_too_old(&self, task: &Task) -> bool {
+        self.now - task.tick > AGE_MAX
+    }
+
+    /// Puts what is in hand in an order of its own.
+    pub fn sort_in_hand(&mut self) {
+        let mut in_hand = std::mem::take(&mut self.in_hand);
+        in_hand.sort_by_key(|task| self.prospect(task));
+        self.in_hand = in_hand;
+    }
+
+    /// All that matters of a task: what was decided follows from the case, the job and the tick, and
+    /// nothing comes of it when it can no longer be committed.
+    fn prospect(&self, task: &Task) -> Option<(Job, u8)> {
+        let is_lost = !self.is_current(task) || self.is_too_old(task);
+        (!is_lost).then_some((task.job, task.tick))
+    }
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.now, self.cases.len(), self.in_hand.len()).hash(state);
+        for (id, filed) in &self.cases {
+            (id, filed.number, &filed.ledger).hash(state);
+        }
+        self.people.hash(state);
+        for task in &self.in_hand {
+            self.prospect(task).hash(state);
+        }
+        self.broken.hash(state);
+    }
+}
+
+/// The number of a case: the same for all that are equal but for their version and the order of their
+/// memory, whatever fields a case has.
+fn number_of(case: &Case) -> usize {
+    static NUMBERS: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+    let acts: BTreeSet<ActKey> = case.memory.iter().map(|remembered| remembered.key).collect();
+    let plain = Case { version: 0, memory: Memory::default(), ..case.clone() };
+    let mut numbers = NUMBERS.lock().unwrap();
+    let next = numbers.len();
+    *numbers.entry(format!("{plain:?} {acts:?}")).or_insert(next)
+}

@@ -1,0 +1,73 @@
+//! What a simulated night must show, whatever the seed.
+#![allow(clippy::unwrap_used, clippy::pedantic, reason = "a panic is how a test fails")]
+
+mod conservation;
+mod fairness;
+mod picture;
+mod staffing;
+
+use std::time::Duration;
+
+use urgence::simulate::{Options, Report, Responders, Scenario, run};
+
+/// A night of the scenario with as many responders in each shift.
+pub(crate) fn night(scenario: Scenario, seed: u64, responders: u32) -> Options {
+    Options { seed, responders: Responders::each(responders), ..Options::new(scenario) }
+}
+
+/// What that night came to.
+pub(crate) fn ran(scenario: Scenario, seed: u64, responders: u32) -> Report {
+    run(&night(scenario, seed, responders))
+}
+
+#[test]
+fn the_same_seed_is_the_same_night() {
+    for scenario in Scenario::ALL.iter().copied() {
+        let (one, again) = (ran(scenario, 7, 6), ran(scenario, 7, 6));
+        assert!(one == again, "{scenario:?}: the reports differ");
+        assert!(one.svg() == again.svg(), "{scenario:?}: the pictures differ");
+        assert_eq!(one.to_string(), again.to_string());
+        let other = ran(scenario, 8, 6);
+        assert!(one.cases != other.cases, "{scenario:?}: another seed, the same requests");
+        assert!(one.svg() != other.svg(), "{scenario:?}: another seed, the same picture");
+    }
+}
+
+#[test]
+fn who_answers_does_not_change_who_asks() {
+    for scenario in Scenario::ALL.iter().copied() {
+        let asked = |responders| -> Vec<_> {
+            let report = ran(scenario, 3, responders);
+            report.cases.iter().map(|case| (case.accepted_at, case.nature)).collect()
+        };
+        assert_eq!(asked(1), asked(9), "{scenario:?}");
+    }
+}
+
+#[test]
+fn an_attack_begins_twentyfold_and_ebbs() {
+    let mut options = night(Scenario::Attack, 1, 0);
+    options.hours = 48;
+    options.arrivals_per_hour = 20.0;
+    let report = run(&options);
+    let hours = report.hours();
+    let came = |hours: &[urgence::simulate::HourFigures]| -> u32 {
+        hours.iter().map(|hour| hour.ordinary + hour.incident).sum()
+    };
+    let (first, last) = (came(&hours[..2]), came(&hours[46..]));
+    // Four in five of the ordinary requests are emergencies; twenty times twenty came at first.
+    assert!((550..800).contains(&first), "{first} in the first two hours");
+    assert!(last < 60, "{last} in the last two");
+    let incident: u32 = hours.iter().map(|hour| hour.incident).sum();
+    assert!(incident * 2 > came(&hours), "most of it is about the attack");
+}
+
+#[test]
+fn every_wake_comes_at_its_instant() {
+    for scenario in Scenario::ALL.iter().copied() {
+        for responders in [0, 2, 12] {
+            let report = ran(scenario, 2, responders);
+            assert_eq!(report.tally.lateness_max, Duration::ZERO, "{scenario:?}, {responders}");
+        }
+    }
+}
