@@ -15,8 +15,8 @@ use super::{check_format, field, unreadable};
 use crate::core::case::{Acknowledgement, Lowering};
 use crate::core::memory::Remembered;
 use crate::core::{
-    Band, Case, CaseId, Claim, ClockKind, ClockState, FirstResponse, FirstResponseKind, Memory,
-    Nature, PolicyId, RequestDigest, Timestamp, Verification,
+    Band, Case, CaseId, Claim, Clock, ClockKind, ClockState, FirstResponse, FirstResponseKind,
+    Memory, Nature, PolicyId, RequestDigest, Timestamp, Verification,
 };
 use crate::store::Unreadable;
 
@@ -207,22 +207,13 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
     let policy = field(WHAT, "policy", stored.policy.try_into().ok())?;
     let request_digest = field(WHAT, "request_digest", stored.request_digest.try_into().ok())?;
     let first_response = stored.first_response.map(decode_response).transpose()?;
-    let mut clocks = stored.clocks.iter().map(decode_clock).collect::<Result<Vec<_>, _>>()?;
     let nature = field(WHAT, "nature", Nature::from_word(&stored.nature))?;
-    let mut asked_at = stored.asked_ms.map(Timestamp::from_millis);
-    if is_old {
-        // In format 1 the one clock was that of the case's class, and the answer alone said that it
-        // had stopped, and what the authority owed.
-        for clock in &mut clocks {
-            clock.class = nature.class();
-            if let Some(response) = &first_response {
-                clock.state = ClockState::Stopped { at: response.at };
-            }
-        }
-        let is_asked =
-            |response: &&FirstResponse| response.kind == FirstResponseKind::NeedInformation;
-        asked_at = first_response.as_ref().filter(is_asked).map(|response| response.at);
-    }
+    let clocks = stored.clocks.iter().map(decode_clock).collect::<Result<Vec<_>, _>>()?;
+    let (clocks, asked_at) = if is_old {
+        of_format_1(clocks, nature, first_response.as_ref())
+    } else {
+        (clocks, stored.asked_ms.map(Timestamp::from_millis))
+    };
     let decode_proposal = |stored| decode_proposal(stored, &authority);
     Ok(Case {
         id,
@@ -272,6 +263,23 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
         first_response,
         authority,
     })
+}
+
+/// In format 1 the one clock was that of the case's class, and the answer alone said that it had
+/// stopped, and whether the authority owed one.
+fn of_format_1(
+    mut clocks: Vec<Clock>,
+    nature: Nature,
+    response: Option<&FirstResponse>,
+) -> (Vec<Clock>, Option<Timestamp>) {
+    for clock in &mut clocks {
+        clock.class = nature.class();
+        if let Some(response) = response {
+            clock.state = ClockState::Stopped { at: response.at };
+        }
+    }
+    let is_asked = |response: &&FirstResponse| response.kind == FirstResponseKind::NeedInformation;
+    (clocks, response.filter(is_asked).map(|response| response.at))
 }
 
 /// A name that may be missing.
