@@ -24,10 +24,10 @@ use tonic::transport::Channel;
 use urgence::clock::monotonic_now;
 use urgence::core::policy::Rules;
 use urgence::core::{Event, Nature, Policy, Timestamp};
-use urgence::desk::Desk;
+use urgence::desk::{Desk, DeskSettings};
 use urgence::grpc::wire::intake_service_client::IntakeServiceClient;
-use urgence::grpc::{GrpcServer, wire};
-use urgence::store::{Commit, Contents, RedisOptions, RedisStore, Store, decode_change};
+use urgence::grpc::{Desks, GrpcServer, wire};
+use urgence::store::{Commit, RedisOptions, RedisStore, Said, Store, decode_change};
 use urgence::timer::Timer;
 
 use support::make;
@@ -80,7 +80,8 @@ async fn desk(redis: &TestRedis, policy: Policy) -> Running {
         store.health().problems.is_empty() && store.load(&[]).await.is_ok()
     })
     .await;
-    let (desk, line, tail) = Desk::new("main".parse().unwrap(), Arc::clone(&store), policy);
+    let (desk, line, tail) =
+        Desk::new(DeskSettings::plain("main".parse().unwrap(), policy), Arc::clone(&store));
     work.spawn(line.run());
     work.spawn(tail.run());
     Running { store, desk, work }
@@ -89,7 +90,7 @@ async fn desk(redis: &TestRedis, policy: Policy) -> Running {
 async fn serve(running: &mut Running) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = GrpcServer::new(Arc::clone(&running.desk));
+    let server = GrpcServer::new(Desks::new(vec![Arc::clone(&running.desk)]));
     running
         .work
         .spawn(async move { server.serve(listener, CancellationToken::new()).await.unwrap() });
@@ -127,6 +128,7 @@ fn request(request_id: String) -> wire::SubmitRequest {
             legal_basis: "Code de procedure penale".to_owned(),
             ..wire::EmergencyRequest::default()
         }),
+        ..wire::SubmitRequest::default()
     }
 }
 
@@ -212,7 +214,8 @@ fn bare_commit(prefix: &str, index: usize, policy: &Policy) -> redis::Cmd {
         next,
         observed_at: now,
         age_max: Duration::from_millis(u64::from(u32::MAX) * 1_000),
-        contents: Contents { request: Some(body), response: None },
+        said: Said::Request(body),
+        forgotten: Vec::new(),
         note: None,
     };
     urgence::store::bare_commit(&"main".parse().unwrap(), &commit)
@@ -340,7 +343,8 @@ async fn arm(
                 next,
                 observed_at,
                 age_max: Duration::from_secs(60),
-                contents: Contents { request: Some(vec![b'x'; NARRATIVE_BYTES]), response: None },
+                said: Said::Request(vec![b'x'; NARRATIVE_BYTES]),
+                forgotten: Vec::new(),
                 note: None,
             };
             let outcome = store.commit(commit).await.unwrap();

@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 pub(super) use source::Source;
 
-use crate::core::names::BadName;
+use crate::core::intake::is_country;
+use crate::core::names::{BadName, Country};
 use crate::core::policy::Mistake;
 
 /// One mistake in a file: on which line, at which entry, and what would be right.
@@ -253,6 +254,16 @@ impl<'d> Entry<'d> {
     pub(super) fn name<T: FromStr<Err = BadName>>(&self, notes: &mut Notes<'_>) -> Option<T> {
         let text = self.text(notes, "a text in quotes")?;
         text.parse().map_err(|rule| notes.mistake(&self.path, format!("must be {rule}"))).ok()
+    }
+
+    /// It as a country that ISO 3166-1 knows.
+    pub(super) fn country(&self, notes: &mut Notes<'_>) -> Option<Country> {
+        let country: Country = self.name(notes)?;
+        if !is_country(country.as_str()) {
+            notes.mistake(&self.path, "must be an assigned code of ISO 3166-1, such as FR");
+            return None;
+        }
+        Some(country)
     }
 
     /// It as a table, if it is one; nothing is reported.

@@ -177,11 +177,7 @@ impl Settings {
 
 /// A duration such as `90s`, `5m`, `1h 30m`; never negative.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: Result<jiff::SignedDuration, _> = text.parse();
-    parsed
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "send a duration such as 90s, 5m or 1h 30m".to_owned())
+    durations::parse(text)
 }
 
 /// Where no time at all would mean for ever.

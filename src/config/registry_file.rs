@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Located;
 use super::document::{Entry, Notes, Source, Table};
-use crate::core::{Authority, AuthorityId, Country, KeyId, Nature, PhoneId};
+use crate::core::{Authority, AuthorityId, KeyId, Nature, PhoneId};
 use crate::registry::Registry;
 
 const KEYS: [&str; 6] =
@@ -64,7 +64,7 @@ impl Reader<'_> {
         });
         let unit = table.get("unit").map(|entry| entry.line_of_text(notes, NAME_CHARS_MAX));
         let country = table.require(notes, "country");
-        let country = country.and_then(|entry| entry.name::<Country>(notes));
+        let country = country.and_then(|entry| entry.country(notes));
         let natures = table.require(notes, "natures");
         let natures = natures.and_then(|natures| self.natures(&natures));
         let callback_numbers = self.callback_numbers(&table);

@@ -98,7 +98,7 @@ impl Reader<'_> {
         let Some(entry) = table.get("countries") else { return BTreeSet::new() };
         let wanted = "a list of countries, such as [\"FR\", \"BE\"]";
         let list = entry.list(&mut self.notes, wanted).unwrap_or_default();
-        list.iter().filter_map(|entry| entry.name(&mut self.notes)).collect()
+        list.iter().filter_map(|entry| entry.country(&mut self.notes)).collect()
     }
 
     fn holdings(&mut self, root: &Table<'_>) -> BTreeMap<DataCategory, Holding> {

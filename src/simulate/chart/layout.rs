@@ -13,6 +13,9 @@ pub(super) const WIDTH: f64 = 1_200.0;
 pub(super) const LEFT: f64 = 84.0;
 pub(super) const RIGHT: f64 = 36.0;
 
+/// About as wide as the widest of the usual fonts makes a small letter.
+pub(super) const LETTER: f64 = 7.2;
+
 /// Colours that stay apart for colour-blind readers and in grey.
 pub(super) mod colour {
     pub(in super::super) const TILE: &str = "#f2f5f8";
@@ -72,8 +75,6 @@ impl<'a> Chart<'a> {
 
     /// A legend that ends at `right`.
     pub(super) fn legend(&mut self, legend: &[Key], right: f64, baseline: f64) {
-        /// About as wide as the widest of the usual fonts makes a letter of this size.
-        const LETTER: f64 = 6.9;
         let widths = legend.iter().map(|(_, label)| 42.0 + LETTER * label.chars().count() as f64);
         let widths: Vec<f64> = widths.collect();
         let mut x = right - widths.iter().sum::<f64>() + 24.0;

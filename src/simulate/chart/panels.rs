@@ -1,11 +1,14 @@
 //! The panels of the picture.
 
-use super::layout::{Chart, LEFT, RIGHT, WIDTH, colour, count_ticks};
+use super::layout::{Chart, LEFT, LETTER, RIGHT, WIDTH, colour, count_ticks};
 use crate::core::Class;
 use crate::simulate::options::Scenario;
 use crate::simulate::report::{Sample, Who};
 use crate::simulate::svg::{Anchor, Area};
 use crate::simulate::wording::{grouped, length, promised, who};
+
+/// How many letters of a contact's name are shown.
+const NAME_MAX: usize = 30;
 
 /// How much of its room a bar takes, so that neighbours stay apart.
 const BAR: f64 = 0.86;
@@ -88,8 +91,6 @@ impl Chart<'_> {
 
     /// Pages by contact, one bar below the other. Returns where they end.
     fn pages(&mut self, room: Area) -> f64 {
-        /// As wide as the longest usual name of a contact.
-        const NAMES: f64 = 60.0;
         let mut contacts: Vec<_> = self.report.tally.pages.iter().collect();
         contacts.sort_by_key(|(_, pages)| std::cmp::Reverse(pages.waiting + pages.other));
         self.picture.text((room.x, room.y + 14.0), "title", Anchor::Start, "Pages, by contact");
@@ -101,11 +102,16 @@ impl Chart<'_> {
         let most = contacts.first().map_or(0, |(_, pages)| pages.waiting + pages.other);
         let (ticks, top) = count_ticks(most, 4);
         let row = 26.0;
+        let names = contacts.iter().map(|(contact, _)| shortened(contact.as_str()));
+        let names: Vec<String> = names.collect();
+        let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+        // The margin has room for a dozen letters.
+        let indent = (LETTER * longest as f64 - LEFT + 20.0).max(0.0);
         let area = Area {
-            x: room.x + NAMES,
+            x: room.x + indent,
             y: room.y + 46.0,
             // The figure behind the longest bar needs room too.
-            width: room.width - NAMES - 40.0,
+            width: room.width - indent - 40.0,
             height: (row * contacts.len() as f64).max(row),
         };
         for (share, label) in ticks {
@@ -113,14 +119,14 @@ impl Chart<'_> {
             self.picture.line((x, area.y), (x, area.bottom()), colour::GRID);
             self.picture.text((x, area.bottom() + 19.0), "tick", Anchor::Middle, &label);
         }
-        for (index, (contact, pages)) in contacts.into_iter().enumerate() {
+        for (index, ((_, pages), name)) in contacts.into_iter().zip(names).enumerate() {
             let y = area.y + row * index as f64 + 4.0;
             let width = |count: u32| area.width * f64::from(count) / f64::from(top);
             let bar = Area { x: area.x, y, width: width(pages.waiting), height: row - 8.0 };
             self.picture.rectangle(bar, colour::BREACHED);
             let rest = Area { x: bar.right(), width: width(pages.other), ..bar };
             self.picture.rectangle(rest, colour::ANSWERED);
-            self.picture.text((area.x - 9.0, y + 13.0), "tick", Anchor::End, contact.as_str());
+            self.picture.text((area.x - 9.0, y + 13.0), "tick", Anchor::End, &name);
             let total = grouped(pages.waiting + pages.other);
             self.picture.text((rest.right() + 6.0, y + 13.0), "value", Anchor::Start, &total);
         }
@@ -224,4 +230,11 @@ impl Chart<'_> {
             Vec::new()
         }
     }
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME_MAX {
+        return name.to_owned();
+    }
+    name.chars().take(NAME_MAX - 1).chain(['…']).collect()
 }

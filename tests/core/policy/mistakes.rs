@@ -218,6 +218,21 @@ fn nobody_misses_what_stood_in_a_part_that_is_no_toml() {
 }
 
 #[test]
+fn no_emergency_is_promised_later_than_the_rest() {
+    let text =
+        DEMO.replacen("limit = \"30s\"", "limit = \"80m\"", 1).replacen("\"30s\"", "\"80m\"", 1);
+    let found = parse(&text).expect_err("it should be refused");
+    assert_eq!((found.len(), &*found[0].path), (1, "promises.emergency.limit"), "{found:?}");
+    let text = DEMO.replacen("limit = \"4m\"", "limit = \"5h\"", 1).replacen("\"4m\"", "\"5h\"", 1);
+    let found = parse(&text).expect_err("it should be refused");
+    assert_eq!((found.len(), &*found[0].path), (1, "completion.emergency.limit"), "{found:?}");
+    // Nothing is said of it where the other limit cannot be read.
+    let text = text.replacen("limit = \"4h\"", "limit = 4", 1).replacen("\"2h 48m\"", "\"4h\"", 1);
+    let found = parse(&text).expect_err("it should be refused");
+    assert!(found.iter().all(|mistake| mistake.path != "completion.emergency.limit"), "{found:?}");
+}
+
+#[test]
 fn a_line_ending_of_another_system_is_one_too() {
     let text = EVERY_KIND.replace('\n', "\r\n");
     assert_eq!(found(parse(&text)), expected(EVERY_KIND));
