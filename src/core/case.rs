@@ -201,13 +201,6 @@ impl Case {
         self.first_response_clock().punctuality(at)
     }
 
-    /// Whether a disclosure has waited for its confirmation beyond the limit of that clock.
-    #[must_use]
-    pub fn is_delivery_unconfirmed(&self, now: Timestamp) -> bool {
-        self.clock(ClockKind::DeliveryConfirmation)
-            .is_some_and(|clock| clock.is_running() && now >= clock.limit_at)
-    }
-
     /// The categories that nothing has been decided about.
     #[must_use]
     pub fn undecided(&self) -> BTreeSet<DataCategory> {

@@ -233,6 +233,16 @@ impl Clock {
         if self.is_running() { Some(self.next_due_at) } else { None }
     }
 
+    /// Whether its limit has passed before it ended: the promise was broken. Of a running clock, whose
+    /// limit is a rung, that rung tells.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        match self.state {
+            ClockState::Running | ClockState::Paused { .. } => self.next_due_at > self.limit_at,
+            ClockState::Stopped { at } => !self.kind.is_term() && at >= self.limit_at,
+        }
+    }
+
     /// When the rung at `offset` falls due.
     #[must_use]
     pub fn due_at(&self, offset: Duration) -> Timestamp {

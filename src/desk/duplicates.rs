@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use tokio::time::sleep;
 
 use super::{Desk, Error, Extras, Index, Store};
@@ -130,10 +131,11 @@ impl<S: Store> Desk<S> {
         let Some(at) = accepted_at.or_else(|| self.now_estimate()) else {
             return Ok(BTreeSet::new());
         };
+        let looked_at: Vec<Index> =
+            targets.iter().take(TARGETS_LOOKED_AT_MAX).map(|target| Index::Target(*target)).collect();
+        let lists = looked_at.iter().map(|index| self.store.list(index, None, LOOKED_AT_MAX + 1));
         let mut found = BTreeSet::new();
-        for target in targets.iter().take(TARGETS_LOOKED_AT_MAX) {
-            let positions =
-                self.store.list(&Index::Target(*target), None, LOOKED_AT_MAX + 1).await?;
+        for positions in try_join_all(lists).await? {
             for position in positions {
                 let other = Timestamp::from_millis(position.score);
                 let apart = at.since(other).max(other.since(at));

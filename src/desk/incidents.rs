@@ -4,11 +4,12 @@
 //! leaves nothing that the next look does not put right.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use super::{Desk, Error, Extras, Facts, Index, Store};
+use crate::clock::monotonic_now;
 use crate::core::incident::{
     Incident, IncidentCommand, IncidentDecision, IncidentFigures, decide_incident,
 };
@@ -18,6 +19,9 @@ use crate::telemetry::metrics;
 
 /// How often it is looked which incidents other replicas have opened or closed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often, while an incident is open, all cases that wait are looked through: a case may have been
+/// taken in by a replica that had not heard of it yet.
+const SORT_EVERY: Duration = Duration::from_secs(5);
 
 /// What came of opening or closing an incident.
 #[derive(Clone, Debug)]
@@ -183,9 +187,14 @@ impl<S: Store> Sorter<S> {
     /// Looks, for ever.
     pub async fn run(self) {
         let mut is_failing = false;
+        let mut sorted_at: Option<Instant> = None;
         loop {
-            match self.look().await {
-                Ok(()) => is_failing = false,
+            let is_time = sorted_at.is_none_or(|at| at.elapsed() >= SORT_EVERY);
+            match self.look(sorted_at.is_none(), is_time).await {
+                Ok(has_sorted) => {
+                    is_failing = false;
+                    sorted_at = if has_sorted { Some(monotonic_now()) } else { sorted_at };
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
                         tracing::error!(%error, "cases cannot be sorted into lanes; trying on");
@@ -196,15 +205,16 @@ impl<S: Store> Sorter<S> {
         }
     }
 
-    /// Sorts when the incidents are others than before, or while any is open: a case may have been
-    /// taken in by a replica that had not heard of it.
-    async fn look(&self) -> Result<(), Error> {
+    /// Sorts at first, for what a process that died has left half done; then when the incidents are
+    /// others than before and, if `is_time`, while any is open. Whether it has sorted.
+    async fn look(&self, is_first: bool, is_time: bool) -> Result<bool, Error> {
         let mut open = self.desk.store.incidents().await?;
         open.retain(|incident| incident.closed_at.is_none());
-        let known = self.desk.open_incidents.load();
-        if open.is_empty() && known.is_empty() {
-            return Ok(());
+        let is_known = **self.desk.open_incidents.load() == open;
+        if !is_first && is_known && (open.is_empty() || !is_time) {
+            return Ok(false);
         }
-        self.desk.sort_lanes().await
+        self.desk.sort_lanes().await?;
+        Ok(true)
     }
 }

@@ -102,11 +102,40 @@ impl Search {
             too_few = enough;
             enough = (enough * 2).min(self.goal.responders_max);
         }
+        Some(self.fewest_between(too_few, enough, with))
+    }
+
+    /// The same, where it is known that `too_few` do not keep the goal and that `enough` do.
+    fn fewest_between(
+        &mut self,
+        mut too_few: u32,
+        mut enough: u32,
+        with: impl Fn(u32) -> Responders,
+    ) -> u32 {
         while enough - too_few > 1 {
             let middle = too_few.midpoint(enough);
-            if self.is_kept(with(middle)) { enough = middle } else { too_few = middle }
+            if self.is_kept(with(middle)) {
+                enough = middle;
+            } else {
+                too_few = middle;
+            }
         }
-        Some(enough)
+        enough
+    }
+
+    /// The same, where it is known that `enough` do: in growing steps, as a desk that is too small
+    /// takes long to simulate.
+    fn fewest_below(&mut self, mut enough: u32, with: impl Fn(u32) -> Responders) -> u32 {
+        let mut step = 1;
+        while enough > 0 {
+            let fewer = enough.saturating_sub(step);
+            if !self.is_kept(with(fewer)) {
+                return self.fewest_between(fewer, enough, with);
+            }
+            enough = fewer;
+            step *= 2;
+        }
+        0
     }
 
     /// Takes people away, one shift after the other, until none can go.
@@ -114,11 +143,9 @@ impl Search {
         loop {
             let before = responders;
             for shift in Shift::ALL.iter().copied() {
-                while let Some(count) = responders.of(shift).checked_sub(1)
-                    && self.is_kept(responders.with(shift, count))
-                {
-                    responders = responders.with(shift, count);
-                }
+                let with = |count| responders.with(shift, count);
+                let fewest = self.fewest_below(responders.of(shift), with);
+                responders = responders.with(shift, fewest);
             }
             if responders == before {
                 return responders;

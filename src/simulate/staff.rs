@@ -19,7 +19,7 @@ use super::shift::{Shift, next_change};
 use crate::core::projection::{Place, ready};
 use crate::core::{
     Case, CaseId, Clock, ClockKind, Deed, Disposition, Epoch, Finding, FirstResponseKind, Manifest,
-    Proposed, Refusal, Role, Verification,
+    Proposed, Refusal, Role, Timestamp, Verification,
 };
 
 /// How long a person works at most without looking up.
@@ -41,7 +41,7 @@ pub(super) struct Responder {
     shift: Shift,
     held: Option<(CaseId, Epoch)>,
     doing: Doing,
-    since: crate::core::Timestamp,
+    since: Timestamp,
     /// How many spells they began: what is on the agenda for an older one is void.
     turn: u64,
 }
@@ -73,7 +73,7 @@ impl Responder {
                     shift: *shift,
                     held: None,
                     doing: Doing::Nothing,
-                    since: crate::core::Timestamp::from_millis(0),
+                    since: Timestamp::from_millis(0),
                     turn: 0,
                 }
             })

@@ -17,7 +17,7 @@ pub struct Tally {
     pub outcomes: BTreeMap<Outcome, u32>,
     /// Rungs of emergencies' first-response clocks that fired, by their offset.
     pub rungs: BTreeMap<Duration, u32>,
-    /// Rungs of any clock that kept quiet because somebody was at work on the case.
+    /// Rungs of those clocks that kept quiet because somebody was at work on the case.
     pub quieted: u32,
     /// How long after it was due the latest rung fired or kept quiet: no time at all, as every wake
     /// comes at its instant.
@@ -63,11 +63,8 @@ impl Tally {
         let class = next.case.nature.class();
         for event in &next.events {
             match event {
-                Event::RungFired(record) => self.count_rung(record, class),
-                Event::RungQuieted(record) => {
-                    self.quieted += record.count;
-                    self.lateness_max = self.lateness_max.max(record.lateness);
-                }
+                Event::RungFired(record) => self.count_rung(record, class, true),
+                Event::RungQuieted(record) => self.count_rung(record, class, false),
                 Event::Paged(page) => {
                     for contact in &page.contacts {
                         let pages = self.pages.entry(contact.clone()).or_default();
@@ -116,10 +113,15 @@ impl Tally {
         }
     }
 
-    fn count_rung(&mut self, record: &RungRecord, class: Class) {
+    fn count_rung(&mut self, record: &RungRecord, class: Class, has_fired: bool) {
         self.lateness_max = self.lateness_max.max(record.lateness_of(0));
         if record.clock == ClockKind::FirstResponse && class == Class::Emergency {
-            *self.rungs.entry(record.offset).or_default() += record.count;
+            let count = if has_fired {
+                self.rungs.entry(record.offset).or_default()
+            } else {
+                &mut self.quieted
+            };
+            *count += record.count;
         }
         let passed = self.passed.entry((record.clock, class)).or_default();
         match record.mark {

@@ -94,7 +94,7 @@ impl Report {
         let undecided = self.waits(Who::Emergencies).undecided;
         if undecided > 0 {
             let count = grouped(undecided);
-            writeln!(f, "{count} of the emergencies are unanswered and not late: in no share.")?;
+            writeln!(f, "Unanswered at the end and not late, so in no share: {count}.")?;
         }
         Ok(())
     }
@@ -120,8 +120,8 @@ impl Report {
         title(f, "Emergencies by the time at which they came, and the queue then")?;
         writeln!(
             f,
-            "{:24}{:>10}{:>11}{:>11}{:>12}{:>12}{:>12}",
-            "", "requests", "in target", "in limit", "waiting", "of attack", "answered"
+            "{:24}{:>10}{:>11}{:>11}{:>10}{:>18}{:>10}",
+            "", "requests", "in target", "in limit", "waiting", "in incident lane", "answered"
         )?;
         for number in (0..self.options.hours).step_by(hours_per_row as usize) {
             let begins_at = self.begins_at + Duration::from_hours(u64::from(number));
@@ -135,7 +135,7 @@ impl Report {
             let day = day_of(self.begins_at, begins_at);
             writeln!(
                 f,
-                "day {day:<3}{:17}{:>10}{:>11}{:>11}{:>12}{:>12}{:>12}",
+                "day {day:<3}{:17}{:>10}{:>11}{:>11}{:>10}{:>18}{:>10}",
                 time_of_day(begins_at),
                 grouped(waits.requests),
                 percent(waits.target_share()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Commit, Contents, Cursor, Due, Entry, Facts, Figures, IncidentCommit, Index, Kept, Loaded,
-    LoadedIncident, Outcome, Position, Said, Store, StoreError, Unreadable, codec,
+    LoadedIncident, Outcome, Position, Said, Store, StoreError, Unreadable, codec, reads,
 };
 use crate::core::memory::ActKey;
 use crate::core::projection::{Place, Projection, project};
@@ -204,11 +204,10 @@ impl Inner {
             figures.unanswered.push(count(&self.unanswered, from, to));
             let passed = Place::new(band, self.now).score() + 1;
             figures.overdue.push(count(&self.unanswered, from, passed));
-            let first = self.unanswered.iter().find(|at| (from..to).contains(&at.score));
-            let case = first.and_then(|at| self.case(at.id).ok().flatten());
-            figures
-                .oldest_unanswered
-                .push(case.map_or(Duration::ZERO, |case| case.owed_for(self.now)));
+            let of_band = self.unanswered.iter().filter(|at| (from..to).contains(&at.score));
+            let first = of_band.take(reads::OLDEST_LOOKED_AT);
+            let waits = first.filter_map(|at| Some(self.case(at.id).ok()??.owed_for(self.now)));
+            figures.oldest_unanswered.push(waits.max().unwrap_or_default());
         }
         let late_ms = self.now.as_millis().saturating_sub(2_000);
         figures.wakes_overdue = count(&self.wake, 0, late_ms);

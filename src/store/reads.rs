@@ -19,7 +19,7 @@ use crate::telemetry::metrics;
 type Time = (u64, u64);
 
 /// How many heads of a band are read to find the oldest.
-const OLDEST_LOOKED_AT: usize = 4;
+pub(super) const OLDEST_LOOKED_AT: usize = 4;
 /// A wake that is this late was not merely waiting for the next look at the clock.
 const WAKE_OVERDUE_AFTER: Duration = Duration::from_secs(2);
 

@@ -152,9 +152,12 @@ fn targets(case: &Case) -> impl Iterator<Item = crate::core::Fingerprint> {
     case.facts.fingerprints.iter().copied()
 }
 
-/// The field of what the transition adds to what was said, and its bytes.
+/// The field of what the transition adds to what was said, and its bytes. The very act that purges a
+/// case may say something; that is not kept either.
 fn said(commit: &Commit) -> Option<(String, &[u8])> {
+    let is_purged = commit.next.case.purged_at.is_some();
     match &commit.said {
+        _ if is_purged => None,
         Said::Nothing => None,
         Said::Request(bytes) => Some(("request".to_owned(), bytes)),
         Said::Response(bytes) => Some(("response".to_owned(), bytes)),

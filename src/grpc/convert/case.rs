@@ -95,6 +95,7 @@ fn clock(clock: &Clock) -> wire::Clock {
         target_at: Some(timestamp(clock.target_at)),
         limit_at: Some(timestamp(clock.limit_at)),
         is_extended: clock.is_extended,
+        is_overdue: clock.is_overdue(),
         ..wire::Clock::default()
     };
     match clock.state {
