@@ -3,7 +3,8 @@
 CARGO ?= cargo
 TOOLS := $(CURDIR)/.tools
 POLICY ?=
-RUN_FLAGS := $(if $(POLICY),--policy $(POLICY))
+AUTHORITIES ?=
+RUN_FLAGS := $(if $(POLICY),--policy $(POLICY)) $(if $(AUTHORITIES),--authorities $(AUTHORITIES))
 
 .PHONY: run test check deny tools redis bench clean-tools
 

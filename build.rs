@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 
 /// Messages that hold what was said. They get a `Debug` by hand that prints none of it.
-const CONTENT: [&str; 37] = [
+const CONTENT: [&str; 50] = [
     ".urgence.v1.EmergencyRequest",
     ".urgence.v1.Requester",
     ".urgence.v1.Emergency",
@@ -45,6 +45,19 @@ const CONTENT: [&str; 37] = [
     ".urgence.v1.ProvideInformationRequest",
     ".urgence.v1.OpenIncidentRequest",
     ".urgence.v1.ProposeOutcomeRequest",
+    ".urgence.v1.Incident",
+    ".urgence.v1.DeskServiceGetResponse",
+    ".urgence.v1.IntakeServiceGetResponse",
+    ".urgence.v1.RecordVerificationRequest",
+    ".urgence.v1.RecordConflictRequest",
+    ".urgence.v1.ReclassifyRequest",
+    ".urgence.v1.LinkDuplicateRequest",
+    ".urgence.v1.PauseClockRequest",
+    ".urgence.v1.SettleClockRequest",
+    ".urgence.v1.WithdrawRequest",
+    ".urgence.v1.RequestPreservationRequest",
+    ".urgence.v1.ConfirmDeliveryRequest",
+    ".urgence.v1.SetLegalHoldRequest",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -50,6 +50,12 @@ fn serve(settings: Box<Settings>) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    if !settings.redis_url.is_empty() && settings.fingerprint_key.is_none() {
+        tracing::warn!(
+            "the key of the fingerprints is this machine's own; with several replicas give all of \
+             them the same one with --fingerprint-key, or likely duplicates are missed"
+        );
+    }
     let metrics = match telemetry::metrics::install() {
         Ok(metrics) => metrics,
         Err(error) => return failed(&error),

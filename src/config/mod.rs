@@ -32,7 +32,7 @@ pub struct Settings {
     /// Where /metrics, /live and /ready are served. Only loopback is allowed.
     #[arg(long, env = "URGENCE_HTTP_LISTEN", default_value = "127.0.0.1:9464")]
     pub http_listen: SocketAddr,
-    /// Where the private Redis keeps its data. Not used with --redis-url.
+    /// Where the private Redis keeps its data, and the key of the fingerprints unless it is given.
     #[arg(long, env = "URGENCE_DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
     /// A running Redis instead of a private one: `redis://host:port` or `unix:///path`. Give the

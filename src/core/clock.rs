@@ -59,10 +59,10 @@ impl ClockKind {
         matches!(self, Self::Preservation | Self::EEvidencePreservation | Self::NonDisclosure)
     }
 
-    /// Whether the desk settles it by hand, as nothing else shows that it was kept.
+    /// Whether the desk may settle it by hand, where nothing in the case shows that it was kept.
     #[must_use]
     pub const fn is_settled_by_hand(self) -> bool {
-        matches!(self, Self::ExPostValidation | Self::UserNotice)
+        matches!(self, Self::ExPostValidation | Self::UserNotice | Self::DeliveryConfirmation)
     }
 
     /// Whether it goes on when the case has ended.

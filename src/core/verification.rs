@@ -22,6 +22,16 @@ words! {
     }
 }
 
+impl Verification {
+    /// What is established when this is found after `before`. Finding again what was surpassed takes
+    /// nothing away; a check that fails does, and a check that holds afterwards begins anew.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        let is_good = |verification: Self| verification <= Self::CallbackConfirmed;
+        if is_good(self) && is_good(before) { self.max(before) } else { self }
+    }
+}
+
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {

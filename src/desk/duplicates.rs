@@ -131,8 +131,11 @@ impl<S: Store> Desk<S> {
         let Some(at) = accepted_at.or_else(|| self.now_estimate()) else {
             return Ok(BTreeSet::new());
         };
-        let looked_at: Vec<Index> =
-            targets.iter().take(TARGETS_LOOKED_AT_MAX).map(|target| Index::Target(*target)).collect();
+        let looked_at: Vec<Index> = targets
+            .iter()
+            .take(TARGETS_LOOKED_AT_MAX)
+            .map(|target| Index::Target(*target))
+            .collect();
         let lists = looked_at.iter().map(|index| self.store.list(index, None, LOOKED_AT_MAX + 1));
         let mut found = BTreeSet::new();
         for positions in try_join_all(lists).await? {

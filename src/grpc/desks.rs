@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::core::{CaseId, Country, DeskName};
-use crate::desk::{Desk, Store};
+use crate::core::{CaseId, Country, DeskName, Refusal};
+use crate::desk::{Desk, Error, Store};
 
 /// The desks of this deployment, in the order of the configuration; there is at least one.
 pub struct Desks<S> {
@@ -55,6 +55,19 @@ impl<S: Store> Desks<S> {
         let mut desks = self.desks.iter();
         let named = desks.find(names_it).or_else(|| self.desks.iter().find(names_none));
         named.unwrap_or_else(|| self.first())
+    }
+
+    /// The desk that has this case already, whatever routing says since: one request makes one case.
+    pub(super) async fn having(&self, id: CaseId) -> Result<Option<&Arc<Desk<S>>>, Error> {
+        // With one desk there is nowhere else to look.
+        for desk in self.desks.iter().filter(|_| self.desks.len() > 1) {
+            match desk.get(id).await {
+                Ok(_) => return Ok(Some(desk)),
+                Err(Error::Refused(Refusal::CaseNotFound)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// The desk and the id that a case's name means. The last part alone is a case of the first desk.

@@ -121,6 +121,8 @@ async fn submit<S: Store>(
         let desk = edge.desk(&mut checks, &message.desk);
         valid(checks, desk)?
     };
+    let having = edge.desks.having(intake.case_id()).await.map_err(status::error)?;
+    let desk = having.map_or(desk, Arc::clone);
     let done = desk.submit(intake, body).await.map_err(status::error)?;
     Ok(wire::SubmitResponse {
         case: Some(convert::case_status(desk.name(), &done.case)),

@@ -85,5 +85,18 @@ pub mod wire {
         ProvideInformationRequest,
         OpenIncidentRequest,
         ProposeOutcomeRequest,
+        Incident,
+        DeskServiceGetResponse,
+        IntakeServiceGetResponse,
+        RecordVerificationRequest,
+        RecordConflictRequest,
+        ReclassifyRequest,
+        LinkDuplicateRequest,
+        PauseClockRequest,
+        SettleClockRequest,
+        WithdrawRequest,
+        RequestPreservationRequest,
+        ConfirmDeliveryRequest,
+        SetLegalHoldRequest,
     );
 }

@@ -26,7 +26,7 @@ pub(super) enum Happening {
     OnCall(CaseId, u32),
 }
 
-/// The agenda of a simulation. What falls on one instant happens in the order in which it was noted.
+/// The agenda of a night. What falls on one instant happens in the order in which it was noted.
 #[derive(Default)]
 pub(super) struct Agenda {
     noted: u64,

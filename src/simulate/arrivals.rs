@@ -76,8 +76,8 @@ pub(super) fn arrivals(options: &Options) -> Vec<Arrival> {
     arrivals
 }
 
-/// The instants of a Poisson process whose rate changes: as many as at its highest rate, thinned out
-/// to the rate of each instant (Lewis and Shedler, 1979).
+/// The instants of a Poisson process whose rate changes: as many as at its highest rate, thinned
+/// out to the rate of each instant (Lewis and Shedler, 1979).
 fn times(
     options: &Options,
     stream: u64,

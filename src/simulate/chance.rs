@@ -1,8 +1,8 @@
 //! Chance that falls the same way for the same seed.
 //!
 //! The generator is `SplitMix64`: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
-//! Generators", OOPSLA 2014, with the constants of Vigna's public-domain `splitmix64.c`. It is small
-//! enough to be checked by eye and far better than what a plan for a night needs.
+//! Generators", OOPSLA 2014, with the constants of Vigna's public-domain `splitmix64.c`. It is
+//! small enough to be checked by eye and far better than what a plan for a night needs.
 
 use std::f64::consts::TAU;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The people: each works on one case at a time, in spells.
 //!
-//! A spell is at most half as long as a lease; at its end they look up, renew the claim if need be,
+//! A spell is at most half as long as a lease. At its end they look up, renew the claim if need be,
 //! and see whether something cannot wait. Whoever is at a first response sees it through. Whoever
 //! works towards an outcome while somebody waits for an answer puts the case back as soon as the
 //! queue hands out another one; if the queue would hand them the same case again because its next
@@ -267,7 +267,7 @@ impl Night<'_> {
         if !dossier.answering_left.is_zero() {
             return;
         }
-        let truth = &self.truth(id);
+        let truth = self.truth(id);
         let (kind, informing) = (truth.first_response, truth.informing);
         let person = Rc::clone(&self.responders[who].person);
         if !self.desk.case(id).is_unanswered() {
@@ -336,7 +336,7 @@ impl Night<'_> {
         self.desk.agenda.note(self.desk.now + calling_in, Happening::OnCall(id, number));
     }
 
-    /// The oldest proposal that this responder may read: not their own, and still the case's latest.
+    /// The oldest proposal that this responder may read: not their own, and still the latest.
     fn next_proposal(&mut self, who: usize) -> Option<(CaseId, u32)> {
         let latest = |id| self.desk.case(id).proposal.as_ref();
         self.proposals.retain(|(id, number)| latest(*id).is_some_and(|it| it.number == *number));

@@ -52,7 +52,7 @@ impl Report {
         )?;
         writeln!(
             f,
-            "A case takes    {} min to the first response and {} min more to the outcome, on average",
+            "A case takes    {} min to the first response, {} min more to the outcome, on average",
             options.handling_minutes, options.collecting_minutes
         )?;
         if options.scenario == Scenario::Attack {
@@ -234,13 +234,13 @@ impl Display for Staffing {
         match self.found {
             Some(found) => writeln!(
                 f,
-                "{goal} takes {found} responders by day, in the evening and at night; with one less \
-                 in any shift it is not kept."
+                "{goal} takes {found} responders by day, in the evening and at night; \
+                 with one less in any shift it is not kept."
             )?,
             None => writeln!(
                 f,
-                "{goal} is not kept even by {} responders in every shift: look at how long an answer \
-                 takes.",
+                "{goal} is not kept even by {} responders in every shift: \
+                 look at how long an answer takes.",
                 self.goal.responders_max
             )?,
         }

@@ -39,7 +39,7 @@ pub(super) fn wait(duration: Duration) -> String {
     }
 }
 
-/// `90 s`, `20 min` or `4 h`: the largest unit of which it is a whole number, up to 72 hours.
+/// `90 s`, `20 min` or `4 h`: in the largest of these units of which it is a whole number.
 pub(super) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds % 3_600, seconds % 60) {

@@ -66,7 +66,9 @@ fn shell(service: &Service, line: &str) -> String {
 async fn the_readme_is_true_line_by_line() {
     let redis = TestRedis::start();
     let demo = root().join("deploy/policy/demo.toml");
-    let service = Service::on(&redis, &["--policy", demo.to_str().unwrap()]);
+    let registry = root().join("deploy/authorities.toml");
+    let files = ["--policy", demo.to_str().unwrap(), "--authorities", registry.to_str().unwrap()];
+    let service = Service::on(&redis, &files);
     let lines = readme_lines();
     let line = |word: &str| {
         let mut found = lines.iter().filter(|line| line.contains(word));
@@ -106,21 +108,44 @@ async fn the_readme_is_true_line_by_line() {
     };
     tokio::time::timeout(Duration::from_secs(20), paged).await.expect("the rung at 3 s pages");
 
-    let claimed: serde_json::Value =
-        serde_json::from_str(&shell(&service, &line("DeskService/ClaimNext"))).unwrap();
-    let case = &claimed["case"];
-    assert_eq!(case["nature"], "NATURE_TERRORISM_IN_PROGRESS");
-    let answer = line("DeskService/Respond").replace("CASE", case["name"].as_str().unwrap());
-    let answered: serde_json::Value = serde_json::from_str(&shell(&service, &answer)).unwrap();
-    assert_eq!(answered["case"]["state"], "CASE_STATE_COLLECTING");
-    let get = line("IntakeService/Get").replace("CASE", case["name"].as_str().unwrap());
+    // The rest of the tour, in its order: one case, from the claim to its end.
+    let begun = lines.iter().position(|line| line.contains("DeskService/ClaimNext")).unwrap();
+    let worked = lines[begun..].iter().filter(|line| line.contains("\"requestId\""));
+    let (mut name, mut epoch) = (String::new(), 1);
+    let mut states = Vec::new();
+    for line in worked {
+        let line = line.replace("CASE", &name).replace("EPOCH", &epoch.to_string());
+        let said: serde_json::Value = serde_json::from_str(&shell(&service, &line)).unwrap();
+        let case = &said["case"];
+        name = case["name"].as_str().unwrap().to_owned();
+        if let Some(held) = case["claim"]["epoch"].as_str() {
+            epoch = held.parse().unwrap();
+        }
+        states.push(case["state"].as_str().unwrap().trim_start_matches("CASE_STATE_").to_owned());
+    }
+    assert_eq!(
+        states,
+        [
+            "RECEIVED",
+            "COLLECTING",
+            "COLLECTING",
+            "COLLECTING",
+            "RELEASE_PENDING",
+            "DELIVERED",
+            "CLOSED"
+        ]
+    );
+    let get = line("IntakeService/Get").replace("CASE", &name);
     let got: serde_json::Value = serde_json::from_str(&shell(&service, &get)).unwrap();
+    assert_eq!(got["case"]["nature"], "NATURE_TERRORISM_IN_PROGRESS");
     assert_eq!(got["case"]["firstResponse"]["kind"], "FIRST_RESPONSE_KIND_IN_PROGRESS");
+    assert_eq!(got["case"]["ended"]["outcome"], "OUTCOME_DISCLOSED_PARTIAL");
     let seen = service.metric("urgence_first_response_seconds_count{band=\"0\"}").await;
     assert_eq!(seen, 1.0, "the first response is on /metrics");
+    assert_eq!(service.metric("urgence_disclosures_total").await, 1.0);
 
     // Every other line of the README works too.
-    let done = ["Submit", "DeskService/", "IntakeService/Get"];
+    let done = ["Submit", "DeskService/", "IntakeService/Get", "\"requestId\""];
     for line in lines.iter().filter(|line| !done.iter().any(|word| line.contains(word))) {
         assert!(!shell(&service, line).is_empty(), "{line}");
     }
@@ -205,5 +230,5 @@ async fn every_example_is_a_whole_submit_message() {
         assert_eq!(got["request"], sent["request"], "{name}");
         count += 1;
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 6);
 }

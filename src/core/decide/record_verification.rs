@@ -23,7 +23,7 @@ pub(super) fn apply(
         | Finding::Failed
         | Finding::SuspectedFraud => None,
     };
-    let verification = finding.verification();
+    let verification = finding.verification().after(transition.case.verification);
     transition.case.verification = verification;
     transition.events.push(Event::Verified { by: by.clone(), verification, phone });
     Ok(())

@@ -78,7 +78,10 @@ pub enum Refusal {
     #[error("this clock never pauses; only COMPLETION and the e-Evidence clocks can be paused")]
     ClockNotPausable,
     /// This clock stops by itself.
-    #[error("this clock stops by itself; only EX_POST_VALIDATION and USER_NOTICE are settled")]
+    #[error(
+        "this clock stops by itself; only EX_POST_VALIDATION, USER_NOTICE and \
+         DELIVERY_CONFIRMATION are settled"
+    )]
     ClockNotSettled,
     /// The preservation was extended before.
     #[error("the preservation was extended before; that can be done once")]

@@ -18,7 +18,7 @@ pub(super) fn input(target: &Target) -> Option<String> {
         TargetType::AccountId => ("account", value.to_owned()),
         TargetType::Url => ("url", value.trim_end_matches('/').to_lowercase()),
         TargetType::IpAddress => {
-            // One address is many people; with the port and the minute it is one of them.
+            // One address is many people; with the port it is few of them.
             let address: IpAddr = value.parse().ok()?;
             ("ip", format!("{} {}", address.to_canonical(), target.port))
         }

@@ -7,7 +7,7 @@ use tonic::Status;
 
 use super::judgements::registered;
 use super::{MESSAGE_CHARS, answer, chosen, epoch};
-use crate::core::intake::{Checks, Code, check_sha256, check_text};
+use crate::core::intake::{Checks, Choice, Code, check_optional_text, check_sha256, check_text};
 use crate::core::{
     Caller, CaseId, DataCategory, Deed, Disposition, Ending, KeyId, Manifest, Outcome, Proposed,
     Refusal,
@@ -38,6 +38,7 @@ pub(super) async fn propose_outcome<S: Store>(
     let head = edge.head(&mut checks, &caller, &message);
     let epoch = epoch(&mut checks, message.epoch);
     check_text(&mut checks, "message", &message.message, MESSAGE_CHARS);
+    check_optional_text(&mut checks, "justification", &message.justification, MESSAGE_CHARS);
     let sent = match (&message.ending, message.dispositions.as_slice()) {
         (Some(ending), []) => read_ending(&edge, &mut checks, ending).map(Sent::Whole),
         (None, [_, ..]) => read_categories(&mut checks, &message),
@@ -89,9 +90,11 @@ fn read_categories(checks: &mut Checks, message: &wire::ProposeOutcomeRequest) -
         }
     }
     let is_disclosed = dispositions.values().any(|what| *what == Disposition::Disclosed);
+    if is_disclosed && message.justification.trim().is_empty() {
+        check_required(checks, "justification");
+    }
     let key = match &message.manifest {
         Some(manifest) if is_disclosed => {
-            check_text(checks, "justification", &message.justification, MESSAGE_CHARS);
             check_items(checks, &dispositions, &manifest.items);
             Some(checks.name::<KeyId>("manifest.recipient_key_id", &manifest.recipient_key_id)?)
         }
@@ -125,10 +128,8 @@ fn read_disposition(
             let target = redirect_target::read(sent.redirect_target);
             chosen(checks, &field("redirect_target"), target).map(Disposition::Redirected)
         }
-        Ok(wire::DispositionKind::Unspecified) | Err(_) => {
-            check_required(checks, &field("kind"));
-            None
-        }
+        Ok(wire::DispositionKind::Unspecified) => chosen(checks, &field("kind"), Choice::Missing),
+        Err(_) => chosen(checks, &field("kind"), Choice::Unknown),
     }
 }
 
@@ -238,6 +239,11 @@ pub(super) async fn approve_outcome<S: Store>(
     let contents = desk.contents(head.id).await.map_err(status::error)?;
     let entries = open(head.id, &contents, Reader::Desk)?.entries;
     let proposal = latest_proposal(&entries).cloned().unwrap_or_default();
+    if let Ok(key) = proposal.recipient_key_id.parse::<KeyId>() {
+        // A key may have been taken out of the registry since it was proposed.
+        let held = registered(&head, |authority| authority.recipient_key(&key)).await?;
+        held.ok_or_else(|| status::refused_by_registry(Refusal::RecipientKeyUnknown))?;
+    }
     let said = Said::Outcome(wire::OutcomeEntry {
         number: message.proposal,
         message: proposal.message,

@@ -47,8 +47,8 @@ impl<'a> Chart<'a> {
         Self { report, picture: Picture::new(WIDTH), y: 0.0 }
     }
 
-    /// A panel over the hours of the night: title, legend, shifts and both axes. Returns the area to
-    /// draw in.
+    /// A panel over the hours of the night: title, legend, shifts and both axes. Returns the area
+    /// to draw in.
     pub(super) fn hours_panel(
         &mut self,
         (title, unit): (&str, &str),
