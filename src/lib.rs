@@ -12,6 +12,7 @@ pub mod http;
 pub mod pager;
 pub mod redis_server;
 pub mod registry;
+pub mod simulate;
 pub mod store;
 pub mod telemetry;
 pub mod timer;

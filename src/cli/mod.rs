@@ -1,6 +1,7 @@
 //! The command line.
 
 mod policy;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,8 @@ enum Command {
     /// Check or show a policy.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Plan a night: how many people keep the promise?
+    Simulate(Box<simulate::SimulateArguments>),
 }
 
 /// Runs what the command line asks for.
@@ -37,6 +40,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(settings) => serve(settings),
         Command::Policy(command) => policy::run(&command),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     }
 }
 

@@ -187,24 +187,41 @@ impl IncidentFigures {
     }
 }
 
-/// From which lane the next case is taken, given the first place of each: while both hold
-/// emergencies they take turns, otherwise the more urgent place goes first.
+/// The first case of a lane, as far as taking turns goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Where it waits.
+    pub place: Place,
+    /// Whether it is an emergency to which an answer is owed.
+    pub is_owed: bool,
+}
+
+impl Head {
+    /// The head that `case` is at `place`.
+    #[must_use]
+    pub fn of(case: &Case, place: Place) -> Self {
+        let is_emergency = case.nature.class() == Class::Emergency;
+        Self { place, is_owed: is_emergency && case.response_clock().is_some() }
+    }
+}
+
+/// From which lane the next case is taken: while emergencies without an answer wait in both, they take
+/// turns; otherwise the more urgent place goes first.
 #[must_use]
-pub fn next_lane(
-    ordinary: Option<(Place, Class)>,
-    incident: Option<(Place, Class)>,
-    latest: Lane,
-) -> Option<Lane> {
+pub fn next_lane(ordinary: Option<Head>, incident: Option<Head>, latest: Lane) -> Option<Lane> {
     match (ordinary, incident) {
         (None, None) => None,
         (Some(_), None) => Some(Lane::Ordinary),
         (None, Some(_)) => Some(Lane::Incident),
-        (Some((_, Class::Emergency)), Some((_, Class::Emergency))) => Some(match latest {
-            Lane::Ordinary => Lane::Incident,
-            Lane::Incident => Lane::Ordinary,
-        }),
-        (Some((ordinary, _)), Some((incident, _))) => {
-            Some(if ordinary <= incident { Lane::Ordinary } else { Lane::Incident })
+        (Some(ordinary), Some(incident)) if ordinary.is_owed && incident.is_owed => {
+            Some(match latest {
+                Lane::Ordinary => Lane::Incident,
+                Lane::Incident => Lane::Ordinary,
+            })
+        }
+        (Some(ordinary), Some(incident)) => {
+            let is_ordinary_first = ordinary.place <= incident.place;
+            Some(if is_ordinary_first { Lane::Ordinary } else { Lane::Incident })
         }
     }
 }

@@ -8,21 +8,29 @@ use super::incident::Lane;
 use super::nature::Band;
 use super::time::Timestamp;
 
-/// A place in the queue: the lowest band first and, inside a band, the earliest limit.
+/// A place in the queue: the lowest band first; inside a band those to whom an answer is owed, then
+/// the others; and of these the earliest limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(u64);
 
 impl Place {
-    /// 2^42 ms is the year 2109; with 8 bands the score stays below 2^45, exact in a double.
+    /// 2^42 ms is the year 2109; with 8 bands the score stays below 2^46, exact in a double.
     const LIMIT_BITS: u32 = 42;
+    const BAND_BITS: u32 = Self::LIMIT_BITS + 1;
 
-    /// The place of a case of this band and limit.
+    /// The place of a case of this band and limit, to which an answer is owed.
     #[must_use]
     pub const fn new(band: Band, limit_at: Timestamp) -> Self {
         let limit_max = (1 << Self::LIMIT_BITS) - 1;
         let limit_ms =
             if limit_at.as_millis() > limit_max { limit_max } else { limit_at.as_millis() };
-        Self(((band.number() as u64) << Self::LIMIT_BITS) | limit_ms)
+        Self(((band.number() as u64) << Self::BAND_BITS) | limit_ms)
+    }
+
+    /// The place of a case of this band whose next clock has this limit, and which is answered.
+    #[must_use]
+    pub const fn answered(band: Band, limit_at: Timestamp) -> Self {
+        Self(Self::new(band, limit_at).0 | (1 << Self::LIMIT_BITS))
     }
 
     /// The place as the score of a sorted set: lower is sooner.
@@ -35,7 +43,7 @@ impl Place {
     #[must_use]
     pub const fn bounds(band: Band) -> (u64, u64) {
         let number = band.number() as u64;
-        (number << Self::LIMIT_BITS, (number + 1) << Self::LIMIT_BITS)
+        (number << Self::BAND_BITS, (number + 1) << Self::BAND_BITS)
     }
 }
 
@@ -90,16 +98,17 @@ pub fn ready(case: &Case) -> Option<(Lane, Place)> {
         return None;
     }
     let lane = if case.incident.is_some() { Lane::Incident } else { Lane::Ordinary };
-    let limit_at = if case.response_clock().is_some() {
+    let promised = case.first_response_clock().limit_at;
+    let place = if case.response_clock().is_some() {
         // A reply waits at the place the request had, so that being asked costs nobody their turn.
-        case.first_response_clock().limit_at
+        Place::new(case.band, promised)
     } else {
         let running = case.clocks.values().filter(|clock| clock.is_running());
         let promises = running.filter(|clock| !clock.kind.outlives_case());
-        let limits = promises.map(|clock| clock.limit_at);
-        limits.min().unwrap_or(case.first_response_clock().limit_at)
+        let limit_at = promises.map(|clock| clock.limit_at).min().unwrap_or(promised);
+        Place::answered(case.band, limit_at)
     };
-    Some((lane, Place::new(case.band, limit_at)))
+    Some((lane, place))
 }
 
 /// The next instant at which the case must be looked at, whatever the reason.

@@ -12,12 +12,10 @@ use tokio::time::{sleep, sleep_until};
 use super::transact::{ATTEMPTS_MAX, Extras, Tried};
 use super::{Desk, Done, Error};
 use crate::clock::monotonic_now;
-use crate::core::incident::next_lane;
+use crate::core::incident::{Head, next_lane};
 use crate::core::memory::{Recall, RequestDigest};
-use crate::core::projection::ready;
-use crate::core::{
-    Act, Case, CaseId, Class, Command, Deed, Lane, Refusal, RequestId, Subject, Timestamp,
-};
+use crate::core::projection::{Place, ready};
+use crate::core::{Act, Case, CaseId, Command, Deed, Lane, Refusal, RequestId, Subject, Timestamp};
 use crate::store::{Index, Note, Said, Store, StoreError};
 
 /// How long a caller may wait at most.
@@ -226,8 +224,8 @@ impl<S: Store> ClaimLine<S> {
             }
         }
         let mut turns = Vec::with_capacity(wanted);
-        let head = |lane: &VecDeque<(_, Case)>| -> Option<(_, Class)> {
-            lane.front().map(|(place, case)| (*place, case.nature.class()))
+        let head = |lane: &VecDeque<(Place, Case)>| {
+            lane.front().map(|(place, case)| Head::of(case, *place))
         };
         while turns.len() < wanted
             && let Some(lane) = next_lane(head(&ordinary), head(&incident), self.latest_lane)

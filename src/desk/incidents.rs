@@ -212,6 +212,13 @@ impl<S: Store> Sorter<S> {
         open.retain(|incident| incident.closed_at.is_none());
         let is_known = **self.desk.open_incidents.load() == open;
         if !is_first && is_known && (open.is_empty() || !is_time) {
+            if open.is_empty() {
+                // A case whose authority owed an answer while its incident was closed comes back to
+                // the lane.
+                for case in self.desk.all(&Index::Ready(Lane::Incident)).await? {
+                    self.desk.sort_case(&case, &open).await?;
+                }
+            }
             return Ok(false);
         }
         self.desk.sort_lanes().await?;

@@ -8,7 +8,7 @@ use super::agenda::{Agenda, Happening};
 use super::portal;
 use super::tally::Tally;
 use crate::core::incident::{
-    IncidentCommand, IncidentDecision, JoinRule, decide_incident, next_lane,
+    Head, IncidentCommand, IncidentDecision, JoinRule, decide_incident, next_lane,
 };
 use crate::core::projection::{Place, Projection, project, ready};
 use crate::core::{
@@ -134,7 +134,7 @@ impl<'a> Desk<'a> {
             self.lanes[&lane].all.first().copied().into_iter().chain(returned).min()
         };
         let (ordinary, incident) = (first(Lane::Ordinary), first(Lane::Incident));
-        let head = |(place, id): Waiting| (place, self.case(id).nature.class());
+        let head = |(place, id): Waiting| Head::of(self.case(id), place);
         let lane = next_lane(ordinary.map(head), incident.map(head), self.latest_lane)?;
         let chosen = match lane {
             Lane::Ordinary => ordinary,

@@ -57,7 +57,7 @@ fn every_request_is_answered_once_or_still_open() {
         (Scenario::Attack, 20),
     ] {
         for seed in 1..=3 {
-            assert_conserved(&ran(scenario, seed, responders));
+            assert_conserved(&run(&Options { hours: 20, ..night(scenario, seed, responders) }));
         }
     }
 }

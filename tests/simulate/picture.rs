@@ -89,7 +89,12 @@ fn nights() -> Vec<Options> {
         Options { hours: 1, ..quiet.clone() },
         Options { hours: 336, arrivals_per_hour: 0.5, ..quiet.clone() },
         Options { responders: Responders { day: 100, evening: 0, night: 0 }, ..attack.clone() },
-        Options { has_incident_lane: false, responders: Responders::each(3), ..attack.clone() },
+        Options {
+            has_incident_lane: false,
+            hours: 12,
+            responders: Responders::each(3),
+            ..attack.clone()
+        },
         Options { policy, ..quiet.clone() },
         quiet,
         attack,

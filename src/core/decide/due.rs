@@ -15,7 +15,6 @@ use crate::core::clock::{Clock, ClockKind, Mark};
 use crate::core::event::{Event, Page, PageCause, PageKey, RungRecord};
 use crate::core::memory::Memory;
 use crate::core::names::{ContactName, Subject};
-use crate::core::nature::{Band, Class};
 use crate::core::projection::{Due, next_due};
 use crate::core::time::Timestamp;
 
@@ -79,14 +78,12 @@ impl Transition<'_> {
         let spacing = if count > 1 { promise.ladder.repeat_every } else { Duration::ZERO };
         let last = promise.ladder.rung(clock.next_rung.saturating_add(count - 1));
         let mark = clock.mark(rung.offset);
-        let is_emergency = self.case.nature.class() == Class::Emergency;
-        if mark == Some(Mark::Target) && kind.is_response() && is_emergency {
-            self.case.band = Band::MOST_URGENT;
-        }
-        let record = self.record(&clock, last.offset, count, spacing, mark);
         if let Some(clock) = self.case.clocks.get_mut(&kind) {
             clock.pass(count, promise);
         }
+        // Passing the target may lift the case.
+        self.case.band = self.band();
+        let record = self.record(&clock, last.offset, count, spacing, mark);
         match &mut self.case.claim {
             Some(claim) if rung.is_quieted_by_claim => {
                 claim.has_quieted = true;

@@ -4,6 +4,7 @@ mod accept;
 mod acknowledge_page;
 mod approve_outcome;
 mod ask_for_information;
+mod band;
 mod claim;
 mod clocks;
 mod close;
@@ -137,10 +138,13 @@ impl<'a> Transition<'a> {
     }
 
     fn finish(mut self) -> Decision {
-        self.events.extend(due::union(self.pages).map(Event::Paged));
         if self.events.is_empty() {
             return Decision::AlreadyTrue;
         }
+        if !self.case.has_ended() {
+            self.case.band = self.band();
+        }
+        self.events.extend(due::union(self.pages).map(Event::Paged));
         self.case.version += 1;
         self.case.last_event_at = self.now;
         Decision::Next(Box::new(Next { case: self.case, events: self.events }))

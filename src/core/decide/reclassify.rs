@@ -6,7 +6,7 @@ use crate::core::case::Lowering;
 use crate::core::data::Protection;
 use crate::core::event::Event;
 use crate::core::names::Subject;
-use crate::core::nature::{Band, Class, Nature};
+use crate::core::nature::{Class, Nature};
 
 pub(super) fn apply(
     transition: &mut Transition<'_>,
@@ -66,14 +66,9 @@ impl Transition<'_> {
     fn change_nature(&mut self, nature: Nature) {
         self.case.nature = nature;
         self.case.lowering = None;
-        // An emergency that has passed its target unanswered stays where that lifted it.
-        let is_lifted = nature.class() == Class::Emergency
-            && self.case.response_clock().is_some_and(|clock| self.now >= clock.target_at);
-        self.case.band = if is_lifted { Band::MOST_URGENT } else { self.policy.band(nature) };
+        self.case.band = self.band();
     }
 
-    /// Raises every clock to which an emergency has another promise, also one that stands still, for
-    /// it will go on. What is promised to both alike is left alone: its rungs have passed or will.
     fn raise_clocks(&mut self) {
         let (now, policy) = (self.now, self.policy);
         for clock in self.case.clocks.values_mut().filter(|clock| !clock.is_stopped()) {

@@ -131,6 +131,13 @@ impl Policy {
         self.rules.band(nature)
     }
 
+    /// Where an emergency waits once it is answered: the last band before routine.
+    #[must_use]
+    pub fn follow_up_band(&self) -> Band {
+        let routine = self.rules.band(Nature::Routine).number();
+        Band::new(routine.saturating_sub(1)).unwrap_or(Band::MOST_URGENT)
+    }
+
     /// The first response that is promised to this class.
     #[must_use]
     pub const fn promise(&self, class: Class) -> &Promise {

@@ -44,6 +44,9 @@ pub(super) async fn open_incident<S: Store>(
 }
 
 fn read_natures(checks: &mut Checks, sent: &[i32]) -> Vec<Nature> {
+    if sent.len() > Nature::ALL.len() {
+        checks.violation("natures", Code::TooMany, "send each nature once");
+    }
     let mut natures = Vec::new();
     for (index, number) in sent.iter().enumerate().take(Nature::ALL.len()) {
         natures.extend(super::chosen(checks, &format!("natures[{index}]"), nature::read(*number)));
