@@ -7,9 +7,26 @@
     reason = "a test's modules are read by each other only, and a panic is how it fails"
 )]
 
+mod coverage;
 mod intake;
 mod make;
+mod oracle;
 mod policy;
 mod properties;
 mod tables;
+mod tables_accept;
+mod tables_answers;
+mod tables_claims;
+mod tables_clocks;
+mod tables_disclosure;
+mod tables_duties;
+mod tables_incidents;
+mod tables_outcome;
+mod tables_pauses;
+mod tables_portal;
+mod tables_reclassify;
+mod tables_retention;
+mod tables_verification;
 mod walk;
+mod walk_rules;
+mod walk_themes;

@@ -91,9 +91,10 @@ fn each_instrument_brings_its_clock() {
     ] {
         for nature in [Nature::BombThreat, Nature::Routine] {
             let story = Story::with(nature, |s| s.instrument = Choice::Known(instrument));
-            let others = story.case.clocks.keys().copied().filter(|kind| {
-                !matches!(kind, ClockKind::FirstResponse | ClockKind::Completion)
-            });
+            let others =
+                story.case.clocks.keys().copied().filter(|kind| {
+                    !matches!(kind, ClockKind::FirstResponse | ClockKind::Completion)
+                });
             let others: Vec<_> = others.map(|kind| (kind, story.promised(kind))).collect();
             assert_eq!(others, Vec::from_iter(clock), "{instrument:?}");
         }
@@ -163,7 +164,9 @@ fn a_non_disclosure_ends_when_it_was_asked_to_and_warns_a_week_before() {
 
 #[test]
 fn a_non_disclosure_that_is_over_ends_at_once() {
-    for until in [START, Timestamp::from_millis(0), Timestamp::from_millis(START.as_millis() - 1_000)] {
+    for until in
+        [START, Timestamp::from_millis(0), Timestamp::from_millis(START.as_millis() - 1_000)]
+    {
         let next = secret_until(until);
         let clock = next.case.clock(ClockKind::NonDisclosure).unwrap();
         assert!(clock.is_stopped());

@@ -3,8 +3,8 @@
 
 use urgence::core::projection::{Place, project};
 use urgence::core::{
-    ClockKind, Deed, Event, FirstResponseKind, Lane, Nature, Punctuality, RedirectTarget, Refusal,
-    RefusalReason, State, Subject,
+    Band, ClockKind, Deed, Event, FirstResponseKind, Lane, Nature, Punctuality, RedirectTarget,
+    Refusal, RefusalReason, State, Subject,
 };
 
 use crate::make::{IN_PROGRESS, Story, at, hours, minutes, page, rungs, rungs_of};
@@ -18,12 +18,13 @@ fn ana() -> Subject {
 #[test]
 fn a_first_response_stops_the_clock_and_starts_that_of_the_next_word() {
     let mut story = Story::held(Nature::MissingChild, 1);
+    let band = story.case.band;
     let events = story.act("ana", at(2), Deed::Respond(1, IN_PROGRESS));
     let responded = Event::Responded {
         by: ana(),
         kind: IN_PROGRESS,
         waited: minutes(2),
-        band: story.case.band,
+        band,
         punctuality: Punctuality::WithinTarget,
         is_claim_lost: false,
     };
@@ -252,8 +253,13 @@ fn what_nobody_asked_for_starts_no_clock() {
 fn an_answered_case_waits_at_the_limit_that_comes_first() {
     let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
     story.release(at(6));
-    let place = |minute| Some((Lane::Ordinary, Place::new(story.case.band, at(minute))));
+    // Behind everybody who has no answer yet, also in its band, and before all that is routine.
+    assert_eq!(story.case.band, Band::new(2).unwrap());
+    let place = |minute| Some((Lane::Ordinary, Place::answered(story.case.band, at(minute))));
     assert_eq!(project(&story.case).ready, place(65));
+    let band = |number| Band::new(number).unwrap();
+    assert!(Place::new(band(2), at(999)) < Place::answered(band(2), at(1)));
+    assert!(Place::answered(band(2), at(999)) < Place::new(band(3), at(1)));
     let mut later = story.clone();
     later.work(at(200), |epoch| Deed::SendUpdate(epoch, None));
     later.release(at(200));

@@ -215,10 +215,8 @@ fn a_page_is_acknowledged_by_its_key_and_no_clock_stops() {
         assert_eq!(project(&story.case), project(&before));
         assert_eq!(story.case.clocks, before.clocks);
     }
-    let elsewhere = urgence::core::CaseId::derive(
-        &"de-bka".parse().unwrap(),
-        &"r-1".parse().unwrap(),
-    );
+    let elsewhere =
+        urgence::core::CaseId::derive(&"de-bka".parse().unwrap(), &"r-1".parse().unwrap());
     for unknown in [
         key(0, 7),
         key(0, 4),

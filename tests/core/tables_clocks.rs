@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use urgence::core::projection::{Place, project};
 use urgence::core::{
-    Band, Case, ClockKind, Command, Decision, Deed, Event, Lane, Mark, Nature, PageCause,
-    Punctuality, decide,
+    Band, Case, ClockKind, Command, Decision, Deed, Event, FirstResponseKind, Lane, Mark, Nature,
+    PageCause, Punctuality, decide,
 };
 
 use crate::make::{
-    IN_PROGRESS, Story, accepted, apply, at, hours, just_before, page, policy, rungs,
-    rungs_of,
+    IN_PROGRESS, Story, accepted, apply, at, hours, just_before, page, policy, rungs, rungs_of,
 };
 
 const DAY: u64 = 24 * 60;
@@ -59,7 +58,18 @@ fn the_target_lifts_an_emergency_to_the_first_band_and_nothing_else() {
     // A completion or an update that is late lifts nothing: somebody has answered.
     let mut answered = Story::answered(Nature::MissingChild, IN_PROGRESS);
     answered.wake(at(10 * DAY));
-    assert_eq!(answered.case.band.number(), 1);
+    assert_eq!(answered.case.band.number(), 2);
+
+    // What lifted an emergency ends with the answer, and begins anew when it is owed another.
+    let mut late = Story::of(Nature::MissingChild);
+    late.act("ana", at(21), Deed::Claim);
+    assert_eq!(late.case.band, Band::MOST_URGENT);
+    late.act("ana", at(22), Deed::Respond(1, FirstResponseKind::NeedInformation));
+    assert_eq!(late.case.band.number(), 2);
+    late.act("portal", at(23), Deed::ProvideInformation);
+    assert_eq!(late.case.band.number(), 1);
+    late.wake(at(43));
+    assert_eq!(late.case.band, Band::MOST_URGENT);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use urgence::core::intake::Choice;
 use urgence::core::{
-    ClockKind, DataCategory, Deed, Disposition, Ended, Event, Finding, FirstResponseKind,
+    Band, ClockKind, DataCategory, Deed, Disposition, Ended, Event, Finding, FirstResponseKind,
     Manifest, Nature, Outcome, Proposed, Protection, Punctuality, RedirectTarget, Refusal,
     RefusalReason, Stance, State, Verification,
 };
@@ -227,7 +227,7 @@ fn approving_a_disclosure_on_an_unanswered_case_is_its_first_response() {
         by: "bo".parse().unwrap(),
         kind: FirstResponseKind::PartOfData,
         waited: minutes(21),
-        band: story.case.band,
+        band: Band::MOST_URGENT,
         punctuality: Punctuality::WithinLimit,
         is_claim_lost: false,
     };

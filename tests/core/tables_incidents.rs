@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use urgence::core::incident::{
-    IncidentCommand, IncidentDecision, IncidentFigures, IncidentRefusal, JoinRule, Objective,
+    Head, IncidentCommand, IncidentDecision, IncidentFigures, IncidentRefusal, JoinRule, Objective,
     decide_incident, next_lane,
 };
 use urgence::core::projection::{Place, project};
 use urgence::core::{
-    Act, Band, CaseId, Class, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane,
-    Nature, Sorting,
+    Act, Band, CaseId, Class, Command, Deed, Event, FirstResponseKind, Incident, IncidentName,
+    Lane, Nature, Sorting,
 };
 
 use crate::make::{IN_PROGRESS, Story, act, at, fingerprint, minutes};
@@ -88,10 +88,14 @@ fn an_ended_case_joins_no_incident_and_leaves_the_one_it_had() {
 }
 
 #[test]
-fn while_both_lanes_hold_emergencies_they_take_turns() {
+fn while_emergencies_without_an_answer_wait_in_both_lanes_they_take_turns() {
     let place = |band, minute| Place::new(Band::new(band).unwrap(), at(minute));
-    let emergency = |band, minute| Some((place(band, minute), Class::Emergency));
-    let routine = |minute| Some((place(3, minute), Class::Routine));
+    let emergency = |band, minute| Some(Head { place: place(band, minute), is_owed: true });
+    let routine = |minute| Some(Head { place: place(3, minute), is_owed: false });
+    let answered = |minute| {
+        let place = Place::answered(Band::new(2).unwrap(), at(minute));
+        Some(Head { place, is_owed: false })
+    };
     let (ordinary, incident) = (Lane::Ordinary, Lane::Incident);
     for (first_ordinary, first_incident, after_ordinary, after_incident) in [
         (None, None, None, None),
@@ -104,6 +108,11 @@ fn while_both_lanes_hold_emergencies_they_take_turns() {
         (routine(1), routine(2), Some(ordinary), Some(ordinary)),
         (routine(2), routine(1), Some(incident), Some(incident)),
         (routine(1), routine(1), Some(ordinary), Some(ordinary)),
+        // What is answered takes no turn from what is not, however late it is.
+        (answered(1), emergency(2, 99), Some(incident), Some(incident)),
+        (emergency(2, 99), answered(1), Some(ordinary), Some(ordinary)),
+        (answered(1), routine(1), Some(ordinary), Some(ordinary)),
+        (answered(2), answered(1), Some(incident), Some(incident)),
     ] {
         let next = |latest| next_lane(first_ordinary, first_incident, latest);
         assert_eq!((next(ordinary), next(incident)), (after_ordinary, after_incident));
@@ -154,7 +163,12 @@ fn open(text: &str) -> IncidentCommand {
 }
 
 #[track_caller]
-fn becomes(incident: Option<&Incident>, act: &Act, command: &IncidentCommand, minute: u64) -> Incident {
+fn becomes(
+    incident: Option<&Incident>,
+    act: &Act,
+    command: &IncidentCommand,
+    minute: u64,
+) -> Incident {
     match decide_incident(incident, act, command, at(minute)) {
         IncidentDecision::Next(next) => *next,
         other => panic!("expected an incident, got {other:?}"),
@@ -169,7 +183,10 @@ fn an_incident_is_opened_and_closed_once() {
     assert_eq!((opened.name.as_str(), opened.opened_by.as_str()), ("paris", "ana"));
     let closed = becomes(Some(&opened), &closing, &IncidentCommand::Close, 9);
     assert_eq!((closed.version, closed.closed_at), (2, Some(at(9))));
-    assert_eq!(Incident { version: 1, closed_at: None, memory: opened.memory.clone(), ..closed.clone() }, opened);
+    assert_eq!(
+        Incident { version: 1, closed_at: None, memory: opened.memory.clone(), ..closed.clone() },
+        opened
+    );
     // A clock that goes back closes nothing before it was opened.
     let early = becomes(Some(&opened), &closing, &IncidentCommand::Close, 0);
     assert_eq!(early.closed_at, Some(at(1)));
@@ -185,12 +202,7 @@ fn an_incident_is_opened_and_closed_once() {
         (Some(&opened), &closing, open("paris"), refused(IncidentRefusal::NameTaken)),
         (Some(&closed), &act("lea", "1"), open("paris"), refused(IncidentRefusal::NameTaken)),
         (None, &closing, IncidentCommand::Close, refused(IncidentRefusal::NotFound)),
-        (
-            Some(&closed),
-            &act("lea", "1"),
-            IncidentCommand::Close,
-            refused(IncidentRefusal::Closed),
-        ),
+        (Some(&closed), &act("lea", "1"), IncidentCommand::Close, refused(IncidentRefusal::Closed)),
     ] {
         assert_eq!(decide_incident(incident, act, &command, at(10)), decision);
     }
@@ -211,9 +223,16 @@ fn an_incident_is_measured_by_its_own_objective() {
     let mut asked = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
     asked.act("portal", at(6), Deed::ProvideInformation);
     let mut figures = IncidentFigures::default();
-    for story in
-        [ended_at(10), ended_at(90), ended_at(91), ended_at(240), ended_at(241), waiting, answered, asked]
-    {
+    for story in [
+        ended_at(10),
+        ended_at(90),
+        ended_at(91),
+        ended_at(240),
+        ended_at(241),
+        waiting,
+        answered,
+        asked,
+    ] {
         figures.count(&story.case, &objective);
     }
     let wanted = IncidentFigures {

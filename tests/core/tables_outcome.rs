@@ -17,8 +17,7 @@ const REDIRECTED: Disposition = Disposition::Redirected(RedirectTarget::Enterpri
 
 /// A case about two categories that Ana holds, verified.
 fn held() -> Story {
-    let mut story =
-        Story::with(Nature::MissingChild, |s| ask_for(s, &[SUBSCRIBER, TRAFFIC]));
+    let mut story = Story::with(Nature::MissingChild, |s| ask_for(s, &[SUBSCRIBER, TRAFFIC]));
     story.act("ana", at(1), Deed::Claim);
     story.act("bo", at(1), Deed::RecordVerification(called_back("fr-pnij")));
     story

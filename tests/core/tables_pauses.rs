@@ -52,6 +52,7 @@ fn a_pause_moves_target_limit_and_rungs_by_exactly_the_pause() {
     let state = story.case.clock(COMPLETION).unwrap().state;
     assert_eq!(state, ClockState::Paused { since, reason });
     assert_eq!(story.promised(COMPLETION), (180, 240), "nothing has moved yet");
+    assert!(!story.case.clock(COMPLETION).unwrap().is_overdue());
     // It stands still: hours later none of its rungs has passed.
     let events = story.wake(at(599));
     assert_eq!(rungs_of(COMPLETION, &events), (vec![], vec![]));
@@ -145,5 +146,6 @@ fn a_case_that_ends_while_a_clock_stands_still_has_not_broken_its_promise() {
     let (clock, punctuality) = (COMPLETION, Punctuality::WithinTarget);
     assert!(events.contains(&Event::ClockStopped { clock, punctuality }), "{events:?}");
     assert_eq!(story.promised(COMPLETION), (180 + 840, 240 + 840));
-    assert!(story.case.clock(COMPLETION).unwrap().is_stopped());
+    let clock = story.case.clock(COMPLETION).unwrap();
+    assert!(clock.is_stopped() && !clock.is_overdue());
 }

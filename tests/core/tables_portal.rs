@@ -4,7 +4,7 @@ use urgence::core::intake::Choice;
 use urgence::core::projection::project;
 use urgence::core::{
     ClockKind, DataCategory, Deed, Disposition, Event, FirstResponseKind, Instrument, Mark, Nature,
-    Outcome, Punctuality, Refusal, State, Subject,
+    Outcome, Punctuality, Refusal, Settlement, State, Subject,
 };
 
 use crate::make::{
@@ -37,7 +37,10 @@ fn a_withdrawal_counts_when_a_person_has_confirmed_it() {
     let ended = Event::Ended { by, outcome: Outcome::Withdrawn, took };
     assert!(events.contains(&ended));
     assert!(!events.iter().any(|event| matches!(event, Event::Responded { .. })));
-    assert_eq!((story.case.state(), story.case.state_shown()), (State::Withdrawn, State::Withdrawn));
+    assert_eq!(
+        (story.case.state(), story.case.state_shown()),
+        (State::Withdrawn, State::Withdrawn)
+    );
     assert!(!story.case.is_unanswered() && story.case.first_response.is_none());
     assert_eq!(story.case.ended.unwrap().purge_at, at(4) + days(90));
     assert_eq!(story.refusal("portal", at(5), Deed::Withdraw), Refusal::CaseEnded);
@@ -147,13 +150,32 @@ fn a_delivery_that_nobody_confirms_is_told_within_a_day() {
     assert_eq!(story.promised(kind), (3 + 12 * 60, 3 + 24 * 60));
     let events = story.wake(sent_at + hours(12));
     assert_eq!(rungs_of(kind, &events), (vec![12 * 60], vec![]));
-    assert!(!story.case.is_delivery_unconfirmed(just_before(sent_at + hours(24))));
+    story.wake(just_before(sent_at + hours(24)));
+    assert!(!story.case.clock(kind).unwrap().is_overdue());
     let events = story.wake(sent_at + hours(24));
     assert_eq!(rungs_of(kind, &events), (vec![24 * 60], vec![]));
-    assert!(story.case.is_delivery_unconfirmed(sent_at + hours(24)));
+    assert!(story.case.clock(kind).unwrap().is_overdue());
     let contacts = vec!["desk".to_owned(), "shift-lead".to_owned()];
     assert_eq!(page(&events), Some((24 * 60, 0, contacts)));
     assert_eq!(rungs_of(kind, &story.wake(sent_at + hours(48))).0, [48 * 60]);
+}
+
+#[test]
+fn a_delivery_that_is_never_confirmed_is_settled_and_then_purged_in_its_time() {
+    let kind = ClockKind::DeliveryConfirmation;
+    let mut story = partly_disclosed();
+    disclose(&mut story, 4, DataCategory::Traffic);
+    for kind in [ClockKind::UserNotice, kind] {
+        assert!(!story.wake(at(366 * DAY)).iter().any(|event| *event == Event::Purged));
+        story.act("bo", at(366 * DAY), Deed::SettleClock(kind, Settlement::Waived));
+    }
+    assert!(story.case.clock(kind).unwrap().is_overdue(), "it was not confirmed in time");
+    assert_eq!(story.case.purged_at, Some(at(366 * DAY)));
+    // A confirmation that comes before the purge is a fact all the same.
+    let mut story = partly_disclosed();
+    story.act("bo", at(5), Deed::SettleClock(kind, Settlement::Failed));
+    let events = story.act("portal", at(6), Deed::ConfirmDelivery(1));
+    assert_eq!(*events.last().unwrap(), Event::DeliveryConfirmed { by: portal(), number: 1 });
 }
 
 #[test]

@@ -31,10 +31,7 @@ fn closed() -> Story {
         s.incident_reference = "Paris".to_owned();
     });
     let subscriber = DataCategory::Subscriber;
-    let other = urgence::core::CaseId::derive(
-        &"de-bka".parse().unwrap(),
-        &"r-2".parse().unwrap(),
-    );
+    let other = urgence::core::CaseId::derive(&"de-bka".parse().unwrap(), &"r-2".parse().unwrap());
     let conflict = |stance| Deed::RecordConflict(subscriber, "US".parse().unwrap(), stance);
     let clock = ClockKind::FirstResponse;
     let key = PageKey { case: story.case.id, clock, cycle: 0, offset: minutes(0) };
@@ -57,9 +54,7 @@ fn closed() -> Story {
 
 #[test]
 fn what_was_said_is_kept_for_as_long_as_the_outcome_demands() {
-    for (mut story, purge_at) in
-        [(ended(), at(2) + days(90)), (closed(), at(3) + days(365))]
-    {
+    for (mut story, purge_at) in [(ended(), at(2) + days(90)), (closed(), at(3) + days(365))] {
         assert_eq!(wake_at(&story.case), Some(purge_at));
         assert_eq!(story.wake(just_before(purge_at)), []);
         let state = story.case.state();
@@ -119,11 +114,9 @@ fn a_tombstone_still_knows_its_request() {
     ] {
         assert_eq!(story.refusal("ana", at(92 * DAY), deed), Refusal::CaseEnded);
     }
-    let found = Sorting::LikelyDuplicates([urgence::core::CaseId::derive(
-        &"de-bka".parse().unwrap(),
-        &"r-2".parse().unwrap(),
-    )]
-    .into());
+    let found = Sorting::LikelyDuplicates(
+        [urgence::core::CaseId::derive(&"de-bka".parse().unwrap(), &"r-2".parse().unwrap())].into(),
+    );
     assert_eq!(story.command_of_nobody(&Command::Sort(found), at(92 * DAY)), []);
 }
 

@@ -32,6 +32,29 @@ fn each_finding_is_recorded_and_moves_no_clock() {
 }
 
 #[test]
+fn what_was_surpassed_takes_nothing_away_and_what_failed_does() {
+    let mut story = Story::of(Nature::MissingChild);
+    for (finding, verification) in [
+        (Finding::AgencyVerified, Verification::AgencyVerified),
+        (Finding::ChannelVerified, Verification::AgencyVerified),
+        (called_back("fr-pnij"), Verification::CallbackConfirmed),
+        (Finding::AgencyVerified, Verification::CallbackConfirmed),
+        (Finding::SuspectedFraud, Verification::SuspectedFraud),
+        (Finding::Failed, Verification::Failed),
+        (Finding::ChannelVerified, Verification::ChannelVerified),
+        (Finding::Failed, Verification::Failed),
+        (called_back("fr-pnij"), Verification::CallbackConfirmed),
+    ] {
+        let events = story.act("bo", at(1), Deed::RecordVerification(finding.clone()));
+        assert_eq!(story.case.verification, verification, "{finding:?}");
+        assert!(matches!(
+            events[..],
+            [Event::Verified { verification: told, .. }] if told == verification
+        ));
+    }
+}
+
+#[test]
 fn a_call_back_is_to_a_number_of_that_authority() {
     let story = Story::of(Nature::MissingChild);
     let foreign = Deed::RecordVerification(called_back("de-bka"));
@@ -113,7 +136,10 @@ fn nothing_shown_tells_a_suspected_authority_from_an_unverified_one() {
         twins.unverified.act("bo", at(7), Deed::ApproveOutcome(number));
         assert_eq!(twins.suspected.case.state(), State::Fraud);
         assert_eq!(twins.unverified.case.state(), State::Rejected);
-        assert_eq!((twins.shown(), twins.unverified.case.state_shown()), (State::Rejected, State::Rejected));
+        assert_eq!(
+            (twins.shown(), twins.unverified.case.state_shown()),
+            (State::Rejected, State::Rejected)
+        );
         let (suspected, unverified) = (&twins.suspected.case, &twins.unverified.case);
         assert_eq!(suspected.first_response, unverified.first_response);
         assert_eq!(suspected.clocks, unverified.clocks);

@@ -82,9 +82,12 @@ impl<'a> Seen<'a> {
         }
         assert!(before.first_response.is_none() || after.first_response.is_some());
         assert!(before.is_unanswered() || !after.is_unanswered());
-        assert!(before.dispositions.iter().all(|(category, what)| {
-            after.dispositions.get(category) == Some(what)
-        }));
+        assert!(
+            before
+                .dispositions
+                .iter()
+                .all(|(category, what)| { after.dispositions.get(category) == Some(what) })
+        );
         assert!(after.facts.protections.is_superset(&before.facts.protections));
         let is_verification = matches!(self.act(), Some((_, Deed::RecordVerification(_))));
         assert!(is_verification || after.verification == before.verification);
@@ -134,13 +137,19 @@ impl<'a> Seen<'a> {
             assert_eq!(after.shifted_by, before.shifted_by + later);
             assert!(!before.is_stopped() || after == before, "what has stopped stays so");
         }
+        for clock in self.after.clocks.values().filter(|clock| clock.is_running()) {
+            assert_eq!(clock.is_overdue(), self.now >= clock.limit_at, "{clock:?}");
+        }
     }
 
     /// By how much this change may move a clock: a pause that is over, or an extension.
     fn may_be_later(&self, before: &Clock, after: &Clock) -> std::time::Duration {
         let kind = before.kind;
         let paused_for = match (before.state, after.state) {
-            (ClockState::Paused { since, .. }, ClockState::Running | ClockState::Stopped { .. }) => {
+            (
+                ClockState::Paused { since, .. },
+                ClockState::Running | ClockState::Stopped { .. },
+            ) => {
                 assert!(kind.is_pausable());
                 self.now.since(since)
             }
@@ -206,7 +215,9 @@ impl<'a> Seen<'a> {
         assert_eq!(record.due_at, clock.started_at + clock.shifted_by + last.offset);
         assert!(record.due_at <= self.now, "early: {record:?}");
         assert_eq!(record.lateness, self.now.since(record.due_at.max(clock.climbed_since)));
-        assert!(record.count == 1 || (first.is_repeat && record.spacing == promise.ladder.repeat_every));
+        assert!(
+            record.count == 1 || (first.is_repeat && record.spacing == promise.ladder.repeat_every)
+        );
         assert!(record.cycle >= clock.cycle);
         let first_due = clock.started_at + clock.shifted_by + first.offset;
         let is_limit = first_due == clock.limit_at;
@@ -234,9 +245,8 @@ impl<'a> Seen<'a> {
         let has_fired = self.has(|event| matches!(event, Event::RungFired(_)));
         assert!(!has_fired || pages.len() == 1, "a rung that fires pages");
         let Some(page) = pages.first() else { return };
-        let is_given_back = self.has(|event| {
-            matches!(event, Event::ClaimLost { .. } | Event::ClaimReleased { .. })
-        });
+        let is_given_back = self
+            .has(|event| matches!(event, Event::ClaimLost { .. } | Event::ClaimReleased { .. }));
         assert!(has_fired || is_given_back, "a page for nothing");
         assert!(!page.contacts.is_empty());
         assert!(page.contacts.iter().all(|name| policy().contacts().contains(name)));
@@ -293,12 +303,16 @@ impl<'a> Seen<'a> {
             assert_eq!(after.band, ordinary, "routine never enters the emergency bands");
             return;
         }
-        assert!([ordinary, Band::MOST_URGENT].contains(&after.band));
-        let is_overdue =
-            after.response_clock().is_some_and(|clock| self.now >= clock.target_at);
-        assert!(!is_overdue || after.band == Band::MOST_URGENT);
-        let is_reclassified = self.has(|event| matches!(event, Event::Reclassified { .. }));
-        assert!(is_reclassified || after.band <= self.before.band);
+        if after.has_ended() {
+            return;
+        }
+        let expected = match after.response_clock() {
+            Some(clock) if self.now >= clock.target_at => Band::MOST_URGENT,
+            Some(_) => ordinary,
+            None => policy().follow_up_band(),
+        };
+        assert_eq!(after.band, expected);
+        assert!(after.band < policy().band(Nature::Routine));
     }
 
     /// In the queue exactly while there is something to claim it for.
