@@ -50,14 +50,17 @@ impl FingerprintKey {
     fn create(path: &Path) -> io::Result<Self> {
         let mut key = [0; KEY_BYTES];
         std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+        // Written beside it and then linked: whoever looks finds the whole key or none.
+        let (process, thread) = (std::process::id(), std::thread::current().id());
+        let beside = path.with_extension(format!("{process}-{thread:?}"));
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        match options.open(path) {
-            Ok(mut file) => {
-                file.write_all(&key)?;
-                file.sync_all()?;
-                Ok(Self(key))
-            }
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&key)?;
+        file.sync_all()?;
+        let linked = std::fs::hard_link(&beside, path);
+        std::fs::remove_file(&beside)?;
+        match linked {
+            Ok(()) => Ok(Self(key)),
             // Another process was faster; its key is the one.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Self::load_or_create(path)

@@ -72,7 +72,9 @@ impl<S: Store> Desk<S> {
         let mut contacts = BTreeSet::new();
         let mut seen = BTreeSet::new();
         for case in self.all(&Index::Wake).await? {
-            if seen.insert(case.policy) {
+            // One whose clocks have all stopped wakes only to be purged, and pages nobody.
+            let pages = case.clocks.values().any(|clock| !clock.is_stopped());
+            if pages && seen.insert(case.policy) {
                 let policy = self.policies.of(Some(&case), self.store.as_ref()).await?;
                 contacts.extend(policy.contacts().into_iter().cloned());
             }

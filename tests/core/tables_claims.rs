@@ -98,10 +98,10 @@ fn a_lost_lease_puts_the_case_back_and_pages_the_highest_rung_passed() {
 
 #[test]
 fn a_lost_lease_of_an_answered_case_pages_nobody_while_all_is_in_time() {
-    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
-    story.case.claim.as_mut().unwrap().has_quieted = false;
-    let events = story.wake(at(10));
-    assert_eq!(events, [Event::ClaimLost { epoch: 1, expired_at: at(10) }]);
+    let mut story = Story::held(Nature::MissingChild, 1);
+    story.act("ana", at(2), Deed::Respond(1, IN_PROGRESS));
+    let events = story.wake(at(7));
+    assert_eq!(events, [Event::ClaimLost { epoch: 1, expired_at: at(7) }]);
     assert!(project(&story.case).ready.is_some());
 }
 

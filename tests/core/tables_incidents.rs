@@ -8,8 +8,8 @@ use urgence::core::incident::{
 };
 use urgence::core::projection::{Place, project};
 use urgence::core::{
-    Act, Band, CaseId, Class, Command, Deed, Event, FirstResponseKind, Incident, IncidentName,
-    Lane, Nature, Sorting,
+    Act, Band, CaseId, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane,
+    Nature, Sorting,
 };
 
 use crate::make::{IN_PROGRESS, Story, act, at, fingerprint, minutes};
@@ -125,6 +125,23 @@ fn while_emergencies_without_an_answer_wait_in_both_lanes_they_take_turns() {
         served[usize::from(latest == incident)] += 1;
     }
     assert_eq!(served, [5, 5]);
+}
+
+#[test]
+fn an_emergency_takes_its_turn_while_an_answer_is_owed_to_it() {
+    let mut replied = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
+    let is_owed = |story: &Story| {
+        let place = Place::new(story.case.band, at(30));
+        let head = Head::of(&story.case, place);
+        assert_eq!(head.place, place);
+        head.is_owed
+    };
+    assert!(is_owed(&Story::of(Nature::MissingChild)));
+    assert!(!is_owed(&Story::of(Nature::Routine)));
+    assert!(!is_owed(&Story::answered(Nature::MissingChild, IN_PROGRESS)));
+    assert!(!is_owed(&replied), "it is the authority's turn");
+    replied.act("portal", at(6), Deed::ProvideInformation);
+    assert!(is_owed(&replied));
 }
 
 #[test]

@@ -205,24 +205,19 @@ fn a_duplicate_is_of_a_linked_case_of_the_same_authority() {
     for deed in [link(own, "fr-pnij"), link(story.case.id, "fr-pnij")] {
         assert_eq!(story.refusal("bo", at(2), deed), Refusal::NothingToChange);
     }
+    let of_it_pol = |number: usize| {
+        CaseId::derive(&"it-pol".parse().unwrap(), &number.to_string().parse().unwrap())
+    };
     let mut crowded = story.clone();
-    for number in 0..62 {
-        let id = format!("r-{number}").parse().unwrap();
-        let case = CaseId::derive(&"fr-pnij".parse().unwrap(), &id);
-        if case != crowded.case.id && !crowded.case.linked.contains_key(&case) {
-            crowded.act("bo", at(2), link(case, "fr-pnij"));
-        }
+    for number in crowded.case.linked.len()..64 {
+        crowded.act("bo", at(2), link(of_it_pol(number), "it-pol"));
     }
-    let next = other_case("it-pol");
-    while crowded.case.linked.len() < 64 {
-        crowded.act("bo", at(2), link(next, "it-pol"));
-    }
-    let one_more = link(other_case("es-pol"), "es-pol");
+    let one_more = link(of_it_pol(64), "it-pol");
     assert_eq!(crowded.refusal("bo", at(2), one_more), Refusal::NothingToChange);
     story.act("ana", at(2), whole(Ending::Duplicate(own)));
     story.act("bo", at(3), Deed::ApproveOutcome(1));
     assert_eq!(story.case.state(), State::Duplicate);
-    assert_eq!(story.refusal("bo", at(3), link(next, "it-pol")), Refusal::CaseEnded);
+    assert_eq!(story.refusal("bo", at(3), link(of_it_pol(0), "it-pol")), Refusal::CaseEnded);
 }
 
 #[test]

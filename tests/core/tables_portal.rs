@@ -166,7 +166,7 @@ fn a_delivery_that_is_never_confirmed_is_settled_and_then_purged_in_its_time() {
     let mut story = partly_disclosed();
     disclose(&mut story, 4, DataCategory::Traffic);
     for kind in [ClockKind::UserNotice, kind] {
-        assert!(!story.wake(at(366 * DAY)).iter().any(|event| *event == Event::Purged));
+        assert!(!story.wake(at(366 * DAY)).contains(&Event::Purged));
         story.act("bo", at(366 * DAY), Deed::SettleClock(kind, Settlement::Waived));
     }
     assert!(story.case.clock(kind).unwrap().is_overdue(), "it was not confirmed in time");

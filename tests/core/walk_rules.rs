@@ -1,6 +1,7 @@
 //! What must hold of every transition, whatever led to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use urgence::core::projection::{project, wake_at};
 use urgence::core::{
@@ -143,7 +144,7 @@ impl<'a> Seen<'a> {
     }
 
     /// By how much this change may move a clock: a pause that is over, or an extension.
-    fn may_be_later(&self, before: &Clock, after: &Clock) -> std::time::Duration {
+    fn may_be_later(&self, before: &Clock, after: &Clock) -> Duration {
         let kind = before.kind;
         let paused_for = match (before.state, after.state) {
             (
@@ -153,7 +154,7 @@ impl<'a> Seen<'a> {
                 assert!(kind.is_pausable());
                 self.now.since(since)
             }
-            _ => std::time::Duration::ZERO,
+            _ => Duration::ZERO,
         };
         for event in self.events {
             match event {
@@ -231,16 +232,8 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn pages(&self) -> Vec<&'a Page> {
-        let pages = self.events.iter().filter_map(|event| match event {
-            Event::Paged(page) => Some(page),
-            _ => None,
-        });
-        pages.collect()
-    }
-
     fn check_pages(&self) {
-        let pages = self.pages();
+        let pages = pages(self.events);
         assert!(pages.len() <= 1, "one page at most");
         let has_fired = self.has(|event| matches!(event, Event::RungFired(_)));
         assert!(!has_fired || pages.len() == 1, "a rung that fires pages");
@@ -388,15 +381,19 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// A wake that comes late changes nothing but the lateness it records.
+    /// A wake that comes late changes nothing but the lateness it records, and tells all at once.
     fn check_lateness(&self) {
         if !matches!(self.command, Command::Wake) {
             return;
         }
         let mut seen = self.before.clone();
+        let mut events = Vec::new();
         while let Some(due_at) = wake_at(&seen).filter(|due_at| *due_at <= self.now) {
             match decide(Some(&seen), &Command::Wake, due_at, policy()) {
-                Decision::Next(next) => seen = next.case,
+                Decision::Next(next) => {
+                    seen = next.case;
+                    events.extend(next.events);
+                }
                 other => panic!("a wake that comes does something: {other:?}"),
             }
         }
@@ -408,5 +405,43 @@ impl<'a> Seen<'a> {
             ..case.clone()
         };
         assert_eq!(plain(self.after), plain(&seen));
+        assert_eq!(passed(self.events), passed(&events));
+        let in_time = pages(&events);
+        let contacts: BTreeSet<_> = in_time.iter().flat_map(|page| &page.contacts).collect();
+        let told: BTreeSet<_> =
+            pages(self.events).into_iter().flat_map(|page| &page.contacts).collect();
+        assert_eq!(told, contacts);
+        // Of two rungs at one instant either may speak for both.
+        for page in pages(self.events) {
+            assert!(in_time.iter().any(|other| other.due_at == page.due_at), "{page:?}");
+        }
     }
+}
+
+fn pages(events: &[Event]) -> Vec<&Page> {
+    let pages = events.iter().filter_map(|event| match event {
+        Event::Paged(page) => Some(page),
+        _ => None,
+    });
+    pages.collect()
+}
+
+/// Every rung that passed: its clock, cycle and offset, and whether it fired.
+fn passed(events: &[Event]) -> BTreeSet<(ClockKind, u32, Duration, bool)> {
+    let mut all = BTreeSet::new();
+    for event in events {
+        let (record, has_fired) = match event {
+            Event::RungFired(record) => (record, true),
+            Event::RungQuieted(record) => (record, false),
+            _ => continue,
+        };
+        for behind in 0..record.count {
+            let offset = record.offset - record.spacing * behind;
+            assert!(
+                all.insert((record.clock, record.cycle, offset, has_fired)),
+                "{record:?} twice"
+            );
+        }
+    }
+    all
 }

@@ -1,9 +1,12 @@
 //! What must hold in every world, whatever happens.
 
+use std::collections::BTreeMap;
+
+use urgence::core::Command;
+
 use crate::desk::Desk;
 use crate::ledger::Rule;
-use crate::wish::Wish;
-use crate::world::{Answer, Person, World};
+use crate::world::{Answer, Sent, World};
 
 /// Whether something is so in a world.
 pub type Condition = fn(&Desk, &World) -> bool;
@@ -25,28 +28,45 @@ pub static ALWAYS: &[(&str, Condition)] = &[
     ("nothing goes out without a call-back and two people", |_, world| {
         !world.broken.contains(&Rule::Disclosure)
     }),
-    ("no first-response deadline moves and no answer is lost", |_, world| {
+    ("no first-response deadline moves later, no answer is lost", |_, world| {
         !world.broken.contains(&Rule::FirstResponse)
     }),
-    ("a request id makes one case", |_, world| !world.broken.contains(&Rule::AcceptedOnce)),
+    ("a request id makes one case, once", |_, world| {
+        !world.broken.contains(&Rule::AcceptedOnce) && is_one_case_each(world)
+    }),
     ("a rung of a cycle is recorded once, and not early", |_, world| {
         !world.broken.contains(&Rule::RungOnce)
     }),
+    ("an act is done once", |_, world| !world.broken.contains(&Rule::ActOnce)),
     ("whoever is owed an answer has a wake in time", |_, world| {
         world.cases.values().all(|filed| !filed.is_silent)
     }),
-    ("what a portal was told is accepted is there as it was sent", |_, world| {
-        world.people.iter().all(|person| is_kept(world, person))
+    ("what anybody was told is done is there, as it was sent", |_, world| {
+        world.people.iter().flat_map(|person| &person.sent).all(|sent| is_kept(world, sent))
     }),
 ];
 
-fn is_kept(world: &World, portal: &Person) -> bool {
-    portal.sent.iter().all(|sent| match (sent.wish, sent.answer) {
-        (Wish::Submit(request), Some(Answer::Done | Answer::Replayed)) => {
-            let intake = request.intake();
-            let filed = world.cases.get(&intake.case_id());
-            filed.is_some_and(|filed| filed.case.request_digest == intake.digest)
+fn is_one_case_each(world: &World) -> bool {
+    let mut cases = BTreeMap::new();
+    let mut sent = world.people.iter().flat_map(|person| &person.sent);
+    sent.all(|sent| match sent.command.as_ref() {
+        Command::Accept(intake) if world.cases.contains_key(&sent.case) => {
+            *cases.entry(&intake.request_id).or_insert(sent.case) == sent.case
         }
-        _ => true,
+        Command::Accept(_) | Command::Act(..) | Command::Sort(_) | Command::Wake => true,
     })
+}
+
+fn is_kept(world: &World, sent: &Sent) -> bool {
+    if !matches!(sent.answer, Some(Answer::Done | Answer::Replayed)) {
+        return true;
+    }
+    let Some(filed) = world.cases.get(&sent.case) else { return false };
+    match sent.command.as_ref() {
+        Command::Accept(intake) => filed.case.request_digest == intake.digest,
+        Command::Act(act, _) => {
+            filed.ledger.acts.contains(&(act.by.clone(), act.request_id.clone()))
+        }
+        Command::Sort(_) | Command::Wake => true,
+    }
 }

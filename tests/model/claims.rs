@@ -1,4 +1,7 @@
-//! Two responders and the lease on one unanswered case.
+//! Two responders and the lease on one unanswered case, from ana's first claim on.
+//!
+//! Bound: three ticks, so that a lease that begins at once ends, a second one begins and the limit
+//! passes; two more acts of ana, two of bo.
 
 use urgence::core::{ClockKind, Refusal, Role};
 
@@ -8,18 +11,13 @@ use crate::world::{Actor, Answer, Task};
 
 static CLAIMS: Scenario = Scenario {
     is_accepted: true,
+    already: &[(0, Wish::Claim)],
     actors: &[
         Actor {
             name: "ana",
             roles: &[Role::Responder],
-            wishes: &[
-                Wish::Claim,
-                Wish::Renew,
-                Wish::Release,
-                Wish::HandOver("bo"),
-                Wish::Respond(IN_PROGRESS),
-            ],
-            acts_max: 2,
+            wishes: &[Wish::Claim, Wish::Renew, Wish::Release, Wish::HandOver("bo")],
+            acts_max: 3,
         },
         Actor {
             name: "bo",
@@ -28,7 +26,7 @@ static CLAIMS: Scenario = Scenario {
             acts_max: 2,
         },
     ],
-    until: 4,
+    until: 3,
     sometimes: &[
         ("a first response is given", |_, world| {
             world.case().is_some_and(|case| case.first_response.is_some())

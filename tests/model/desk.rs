@@ -13,21 +13,25 @@ use stateright::{Model, Property};
 use urgence::core::{CaseId, Command, Decision, Next, decide};
 
 use crate::always::{ALWAYS, Condition};
-use crate::ledger::Observed;
+use crate::ledger::{Observed, Rule};
 use crate::policy::{at, policy};
 use crate::wish::{Request, Wish};
-use crate::world::{AGE_MAX, Actor, Answer, Filed, Job, Person, Task, World};
+use crate::world::{Actor, Answer, Filed, Job, Person, Task, World};
 
 /// How many decisions are in hand at once, each at another replica or in another call.
 const REPLICAS: usize = 2;
 
-/// Who may do what, for how long, and what must happen somewhere on the way.
+/// Who may do what and for how long, which bounds the model, and what must be possible in it.
 pub struct Scenario {
     /// Whether the first request is a case already when the model begins.
     pub is_accepted: bool,
+    /// Who does what to it before anything else may happen.
+    pub already: &'static [(usize, Wish)],
+    /// Who may act.
     pub actors: &'static [Actor],
     /// The last tick.
     pub until: u8,
+    /// What must be possible.
     pub sometimes: &'static [(&'static str, Condition)],
 }
 
@@ -70,6 +74,11 @@ impl Model for Desk {
             };
             file(&mut world, &accept, 0, &next);
         }
+        for (who, wish) in self.0.already {
+            let number = world.people[*who].send(&self.0.actors[*who], *wish);
+            let loaded = self.load(&world, Job::Message(*who, number));
+            world = self.commit(&loaded.expect("what is done already is allowed"), 0, true);
+        }
         vec![world]
     }
 
@@ -82,7 +91,7 @@ impl Model for Desk {
         }
         for (index, task) in world.in_hand.iter().enumerate() {
             steps.extend([Step::Commit(index, true), Step::Crash(index)]);
-            if matches!(task.job, Job::Message(..)) {
+            if world.is_awaited(task.job) {
                 steps.push(Step::Commit(index, false));
             }
         }
@@ -103,30 +112,20 @@ impl Model for Desk {
     }
 
     fn next_state(&self, last: &World, step: Step) -> Option<World> {
-        let mut world = last.clone();
-        let is_changed = match step {
-            Step::Tick => {
-                world.now += 1;
-                for person in &mut world.people {
-                    person.holds_until = person.holds_until.filter(|until| *until > at(world.now));
-                }
-                true
-            }
+        let mut world = match step {
+            Step::Tick => tick(last),
             Step::Send(who, wish) => {
+                let mut world = last.clone();
                 let number = world.people[who].send(&self.0.actors[who], wish);
-                self.load(&mut world, Job::Message(who, number));
-                true
+                self.load(&world, Job::Message(who, number)).unwrap_or(world)
             }
-            Step::Repeat(who, number) => self.load(&mut world, Job::Message(who, number)),
-            Step::Wake(id) => self.load(&mut world, Job::Wake(id)),
-            Step::Commit(index, is_heard) => self.commit(&mut world, index, is_heard),
-            Step::Crash(index) => {
-                world.in_hand.remove(index);
-                true
-            }
+            Step::Repeat(who, number) => self.load(last, Job::Message(who, number))?,
+            Step::Wake(id) => self.load(last, Job::Wake(id))?,
+            Step::Commit(index, is_heard) => self.commit(last, index, is_heard),
+            Step::Crash(index) => without(last, index),
         };
         world.sort_in_hand();
-        is_changed.then_some(world)
+        Some(world)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -137,56 +136,81 @@ impl Model for Desk {
 }
 
 impl Desk {
-    /// Loads the case and decides. What needs no commit is answered at once. Says whether anything
-    /// came of it.
-    fn load(&self, world: &mut World, job: Job) -> bool {
-        let (id, command) = command(world, job);
-        let filed = world.cases.get(&id);
+    /// Loads the case and decides: what is to be committed is in hand then, and what needs no commit
+    /// is answered at once. Nothing, if nobody waits for that answer.
+    fn load(&self, last: &World, job: Job) -> Option<World> {
+        let (id, command) = command(last, job);
+        let filed = last.cases.get(&id);
         let case = filed.map(|filed| filed.case.as_ref());
-        match decide(case, &command, at(world.now), policy()) {
+        let answer = match decide(case, &command, at(last.now), policy()) {
             Decision::Next(next) => {
-                world.in_hand.push(Task { job, tick: world.now, next: Arc::from(next) });
-                true
+                let mut world = last.clone();
+                let task = Task { job, tick: last.now, next: Arc::from(next) };
+                if !last.is_current(&task) {
+                    // It could never be committed.
+                    world.broken.insert(Rule::InOrder);
+                }
+                world.in_hand.push(task);
+                return Some(world);
             }
-            Decision::AlreadyTrue => self.answer(world, job, id, Answer::Replayed),
-            Decision::Refused(refusal) => self.answer(world, job, id, Answer::Refused(refusal)),
-        }
+            Decision::AlreadyTrue => Answer::Replayed,
+            Decision::Refused(refusal) => Answer::Refused(refusal),
+        };
+        last.is_awaited(job).then(|| {
+            let mut world = last.clone();
+            self.answer(&mut world, job, answer);
+            world
+        })
     }
 
     /// The store's part: compares the version, then the age, and writes all or nothing. Where it
     /// writes nothing the replica loads again, which is what a repeat or the next look at the timer
     /// does.
-    fn commit(&self, world: &mut World, index: usize, is_heard: bool) -> bool {
-        let task = world.in_hand.remove(index);
-        if !world.is_current(&task) || world.is_too_old(&task) {
-            return is_heard;
+    fn commit(&self, last: &World, index: usize, is_heard: bool) -> World {
+        let mut world = without(last, index);
+        let task = &last.in_hand[index];
+        if last.is_current(task) && !last.is_too_old(task) {
+            let (_, command) = command(last, task.job);
+            file(&mut world, &command, task.tick, &task.next);
+            if is_heard {
+                self.answer(&mut world, task.job, Answer::Done);
+            }
         }
-        let Task { job, tick, ref next } = task;
-        let (id, command) = command(world, job);
-        file(world, &command, tick, next);
-        if is_heard {
-            self.answer(world, job, id, Answer::Done);
-        }
-        true
+        world
     }
 
-    /// Tells whoever waits for it what came of a job. Says whether anybody did.
-    fn answer(&self, world: &mut World, job: Job, id: CaseId, answer: Answer) -> bool {
-        let Job::Message(who, number) = job else { return false };
+    /// Tells whoever waits for it what came of a job.
+    fn answer(&self, world: &mut World, job: Job, answer: Answer) {
+        let Job::Message(who, number) = job else { return };
+        if !world.is_awaited(job) {
+            return;
+        }
         let person = &mut world.people[who];
         let sent = &mut person.sent[number];
-        if sent.answer.is_some() {
-            return false;
-        }
         sent.answer = Some(answer);
-        let claim = world.cases.get(&id).and_then(|filed| filed.case.claim.clone());
+        // With the answer comes the case as it is now.
+        let claim = world.cases.get(&sent.case).and_then(|filed| filed.case.claim.as_ref());
         let claim = claim.filter(|claim| claim.by.as_str() == self.0.actors[who].name);
         if let Some(claim) = claim.filter(|_| !matches!(answer, Answer::Refused(_))) {
             person.epoch = claim.epoch;
             person.holds_until = Some(claim.expires_at).filter(|until| *until > at(world.now));
         }
-        true
     }
+}
+
+fn tick(last: &World) -> World {
+    let mut world = World { now: last.now + 1, ..last.clone() };
+    for person in &mut world.people {
+        person.holds_until = person.holds_until.filter(|until| *until > at(world.now));
+    }
+    world
+}
+
+/// The world without this task in hand.
+fn without(last: &World, index: usize) -> World {
+    let mut world = last.clone();
+    world.in_hand.remove(index);
+    world
 }
 
 /// The case that a job is about, and what is asked of it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use urgence::core::projection::wake_at;
 use urgence::core::{
-    ClockKind, Command, DataCategory, Deed, Epoch, Event, Next, Role, RungRecord, Stance, Subject,
-    Timestamp, Verification,
+    ClockKind, Command, DataCategory, Deed, Epoch, Event, Next, RequestId, Role, RungRecord,
+    Stance, Subject, Timestamp, Verification,
 };
 
 use crate::policy::policy;
@@ -24,19 +24,23 @@ pub enum Rule {
     StaleEpoch,
     /// Nothing is disclosed without a call-back and two people.
     Disclosure,
-    /// No deadline of the first response moves, and what was answered stays.
+    /// No deadline of the first response moves later, and what was answered stays.
     FirstResponse,
     /// A request is accepted once.
     AcceptedOnce,
     /// A rung of a cycle is recorded once, and not early.
     RungOnce,
+    /// A person's act is done once, however often it arrives.
+    ActOnce,
 }
 
 /// What is written down of a case.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct Ledger {
+    /// The acts that were done: by whom, and what they called it.
+    pub acts: BTreeSet<(Subject, RequestId)>,
     /// Since when an answer is owed.
-    pub owed_since: Option<Timestamp>,
+    owed_since: Option<Timestamp>,
     /// Who holds it, by epoch.
     holder: Option<Epoch>,
     /// The highest epoch so far.
@@ -65,15 +69,20 @@ impl Ledger {
 
 /// One commit, as the observer sees it.
 pub struct Observed<'a> {
-    pub before: Option<&'a Filed>,
-    pub command: &'a Command,
-    pub decided_at: Timestamp,
-    pub next: &'a Next,
+    /// What was there.
+    before: Option<&'a Filed>,
+    /// What was asked of it.
+    command: &'a Command,
+    /// When it was decided.
+    decided_at: Timestamp,
+    /// What was committed.
+    next: &'a Next,
     ledger: Ledger,
     broken: BTreeSet<Rule>,
 }
 
 impl<'a> Observed<'a> {
+    /// What `command`, decided at `decided_at`, made of `before`.
     pub fn new(
         before: Option<&'a Filed>,
         command: &'a Command,
@@ -86,6 +95,10 @@ impl<'a> Observed<'a> {
 
     /// What is written down of the case since, and which rules the commit broke.
     pub fn judge(mut self) -> (Ledger, BTreeSet<Rule>) {
+        if let Command::Act(act, _) = self.command {
+            let is_new = self.ledger.acts.insert((act.by.clone(), act.request_id.clone()));
+            self.must(is_new, Rule::ActOnce);
+        }
         for event in &self.next.events {
             self.follow(event);
         }
@@ -173,10 +186,10 @@ impl<'a> Observed<'a> {
 
     fn follow_disclosure(&mut self, number: u32, categories: &BTreeSet<DataCategory>) {
         let is_approved = match (self.command, self.ledger.proposals.get(&number)) {
-            (Command::Act(act, Deed::ApproveOutcome(_)), Some((proposer, is_proposer_jurist))) => {
-                let has_jurist = *is_proposer_jurist || is_jurist(self.command);
+            (Command::Act(act, Deed::ApproveOutcome(approved)), Some((proposer, is_by_jurist))) => {
+                let has_jurist = *is_by_jurist || is_jurist(self.command);
                 let needs_jurist = categories.contains(&DataCategory::Content);
-                act.by != *proposer && (has_jurist || !needs_jurist)
+                *approved == number && act.by != *proposer && (has_jurist || !needs_jurist)
             }
             _ => false,
         };
@@ -197,8 +210,9 @@ impl<'a> Observed<'a> {
         let is_later = after.last_event_at >= before.last_event_at;
         self.must(is_next && is_later, Rule::InOrder);
         let (was, is) = (before.first_response_clock(), after.first_response_clock());
-        let is_kept = (was.started_at, was.target_at, was.limit_at)
-            == (is.started_at, is.target_at, is.limit_at);
+        let is_kept = is.started_at == was.started_at
+            && is.target_at <= was.target_at
+            && is.limit_at <= was.limit_at;
         self.must(is_kept, Rule::FirstResponse);
         let purged_at = after.purged_at;
         let is_same = before.first_response == after.first_response;

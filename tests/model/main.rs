@@ -1,5 +1,10 @@
-//! The functional core between two replicas, a store and a bad network, checked exhaustively within
-//! the bounds that each scenario states.
+//! The functional core between two replicas, a store that compares and sets, timers, people and a bad
+//! network: every interleaving there is, within bounds.
+//!
+//! The bounds of all scenarios are those of `desk.rs`: two decisions in hand at once, each at most a
+//! tick old when it is committed; those of each are its ticks and how often each person acts. How often
+//! messages are lost or repeated, replicas stop and timers fire is not bounded. The clock of the store
+//! never goes back.
 
 #![allow(
     unreachable_pub,
@@ -10,10 +15,13 @@
 )]
 
 mod always;
+mod answers;
 mod claims;
 mod desk;
+mod disclosure;
 mod ledger;
 mod policy;
+mod submit;
 mod wish;
 mod world;
 

@@ -28,13 +28,13 @@ fn rules() -> Rules {
     let built_in = Policy::built_in().rules().clone();
     Rules {
         emergency: Promise {
-            target: TICK * 2,
-            limit: TICK * 3,
+            target: TICK,
+            limit: TICK * 2,
             ladder: ladder(vec![
                 Rung::ordinary(Duration::ZERO, &["desk"]),
-                Rung::ordinary(TICK, &["desk", "shift-lead"]),
-                Rung::always(TICK * 2, &["head-of-desk"]),
-                Rung::always(TICK * 3, &["all"]),
+                Rung::ordinary(TICK / 2, &["desk", "shift-lead"]),
+                Rung::always(TICK, &["head-of-desk"]),
+                Rung::always(TICK * 2, &["all"]),
             ]),
         },
         emergency_completion: beyond(),

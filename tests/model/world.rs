@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-use urgence::core::memory::ActKey;
 use urgence::core::projection::wake_at;
 use urgence::core::{Case, CaseId, Command, Epoch, Memory, Next, Refusal, Role, Timestamp};
 
@@ -21,11 +20,13 @@ pub const AGE_MAX: u8 = 1;
 /// Somebody who may act: what does not change about them.
 #[derive(Debug)]
 pub struct Actor {
+    /// As the transport knows them.
     pub name: &'static str,
+    /// As what they act.
     pub roles: &'static [Role],
     /// What they may wish, at any time and in any order.
     pub wishes: &'static [Wish],
-    /// How often they act.
+    /// How often they act, with what they have done already.
     pub acts_max: usize,
 }
 
@@ -40,13 +41,14 @@ pub struct World {
     pub people: Vec<Person>,
     /// What the replicas have in hand. They are alike, so it does not matter which has what.
     pub in_hand: Vec<Task>,
-    /// The rules that the last commit broke.
+    /// The rules that the last step broke. Nothing happens after that.
     pub broken: BTreeSet<Rule>,
 }
 
 /// A case as the store has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filed {
+    /// The case.
     pub case: Arc<Case>,
     /// The timer's index, written with every commit.
     pub wake_at: Option<Timestamp>,
@@ -72,30 +74,38 @@ pub struct Person {
 /// What was sent. The network delivers it any number of times, or never.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sent {
+    /// What it was meant to do.
     pub wish: Wish,
+    /// Which case it is about.
     pub case: CaseId,
+    /// What it says, under the epoch that its sender knew.
     pub command: Arc<Command>,
     /// What came of it, as far as the sender was told.
     pub answer: Option<Answer>,
-    /// Whether it is remembered by the case, so that which act it was no longer matters.
+    /// Whether it was told to be done and something else was sent since. Since the case remembers
+    /// it, a repeat does nothing, and which act it was no longer matters.
     pub is_past: bool,
 }
 
 /// What somebody is told about what they sent.
 #[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub enum Answer {
+    /// It is done.
     Done,
     /// It was done before.
     Replayed,
+    /// It cannot be done.
     Refused(Refusal),
 }
 
 /// What one replica has in hand: loaded and decided, and not yet committed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
+    /// What is to be done.
     pub job: Job,
     /// When it was decided.
     pub tick: u8,
+    /// What was decided.
     pub next: Arc<Next>,
 }
 
@@ -150,6 +160,7 @@ impl Hash for Sent {
 }
 
 impl Filed {
+    /// The case as it was committed, by a decision of this instant.
     pub fn new(case: Case, ledger: Ledger, now: Timestamp) -> Self {
         let (wake_at, number) = (wake_at(&case), number_of(&case));
         let is_wake_in_time = |by| wake_at.is_some_and(|wake_at| wake_at <= by);
@@ -166,7 +177,15 @@ impl World {
 
     /// Whether a task was decided on what the store still has.
     pub fn is_current(&self, task: &Task) -> bool {
-        self.version(task.next.case.id) == task.next.case.version - 1
+        self.version(task.next.case.id) + 1 == task.next.case.version
+    }
+
+    /// Whether somebody waits to be told what came of a job.
+    pub fn is_awaited(&self, job: Job) -> bool {
+        match job {
+            Job::Wake(_) => false,
+            Job::Message(who, number) => self.people[who].sent[number].answer.is_none(),
+        }
     }
 
     /// The one case there is, in the models that have but one.
@@ -209,12 +228,13 @@ impl Hash for World {
 }
 
 /// The number of a case: the same for all that are equal but for their version and the order of their
-/// memory, whatever fields a case has.
+/// memory, whatever fields a case has. Comparing their texts is quicker than hashing them each time.
 fn number_of(case: &Case) -> usize {
     static NUMBERS: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
-    let acts: BTreeSet<ActKey> = case.memory.iter().map(|remembered| remembered.key).collect();
+    let acts = case.memory.iter().map(|remembered| u128::from_be_bytes(remembered.key));
+    let acts: BTreeSet<u128> = acts.collect();
     let plain = Case { version: 0, memory: Memory::default(), ..case.clone() };
-    let mut numbers = NUMBERS.lock().unwrap();
+    let mut numbers = NUMBERS.lock().expect("nothing here panics with the lock");
     let next = numbers.len();
-    *numbers.entry(format!("{plain:?} {acts:?}")).or_insert(next)
+    *numbers.entry(format!("{plain:?} {acts:x?}")).or_insert(next)
 }

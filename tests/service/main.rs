@@ -11,11 +11,24 @@
 mod support;
 
 mod bad_input;
+mod calls;
+mod claims_and_answers;
+mod clocks;
+mod desks;
+mod every_method;
 mod foreign;
+mod incidents;
+mod judgements;
 mod load;
+mod messages;
 mod outages;
+mod outcomes;
+mod oversight;
+mod portal;
 mod record;
+mod reload;
 mod rpc;
 mod seen;
 mod service;
 mod stop;
+mod unseen;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, JoinSet};
-use urgence::core::{Command, Event, Nature, Policy, Timestamp};
-use urgence::desk::{Desk, Done, Error};
-use urgence::store::{Cursor, MemoryStore, Store as _};
+use urgence::core::{Deed, Event, Nature, Policy, Timestamp};
+use urgence::desk::{Desk, DeskSettings, Done, Error};
+use urgence::store::{Cursor, MemoryStore, Said, Store as _};
 
 use crate::support::make;
 use crate::support::wait::eventually;
@@ -23,8 +23,8 @@ struct Room {
 impl Room {
     fn start() -> Self {
         let store = Arc::new(MemoryStore::new(Timestamp::from_millis(1_800_000_000_000)));
-        let name = "main".parse().unwrap();
-        let (desk, line, _tail) = Desk::new(name, Arc::clone(&store), Policy::built_in());
+        let settings = DeskSettings::plain("main".parse().unwrap(), Policy::built_in());
+        let (desk, line, _tail) = Desk::new(settings, Arc::clone(&store));
         let mut running = JoinSet::new();
         running.spawn(line.run());
         Self { store, desk, _line: running }
@@ -147,8 +147,8 @@ async fn a_repeat_returns_the_same_case_and_marks_it_as_delivered() {
     let third = room.desk.claim_next(make::act("ana", "1"), WAIT).await.unwrap().unwrap();
     assert_eq!(third.case.version, version + 1, "and is made once");
     // Once the caller has released it, a repeat shows the case as it is and claims nothing.
-    let release = Command::Release(make::act("ana", "release"), 1);
-    room.desk.act(first.case.id, &release).await.unwrap();
+    let release = make::act("ana", "release");
+    room.desk.act(first.case.id, release, Deed::Release(1), Said::Nothing).await.unwrap();
     let after = room.desk.claim_next(make::act("ana", "1"), WAIT).await.unwrap().unwrap();
     assert!(after.is_replayed && after.case.claim.is_none());
     // The same id for something else is refused.

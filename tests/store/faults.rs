@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use urgence::core::{CaseId, Command, Event, FirstResponseKind, Intake, Nature, Policy, State};
-use urgence::desk::{Desk, Done, Error};
-use urgence::store::{Index, RedisStore, Store, StoreError};
+use urgence::core::incident::{IncidentCommand, JoinRule};
+use urgence::core::{CaseId, Deed, Event, FirstResponseKind, Intake, Nature, Policy, State};
+use urgence::desk::{Desk, DeskSettings, Done, Error};
+use urgence::store::{Facts, Index, RedisStore, Said, Store, StoreError};
 use urgence::timer::Timer;
 
 use crate::support::make::{act, intake, ms, policy};
@@ -43,7 +44,8 @@ impl Room {
         let store = open(&options(&[proxy.url()])).await;
         // Kept before, so that the commit which meets the fault is the one that accepts.
         store.keep_policy(&rules()).await.unwrap();
-        let (desk, _line, _tail) = Desk::new("main".parse().unwrap(), Arc::clone(&store), rules());
+        let settings = DeskSettings::plain("main".parse().unwrap(), rules());
+        let (desk, _line, _tail) = Desk::new(settings, Arc::clone(&store));
         let timer = Timer::new(Arc::clone(&desk));
         Self { redis, proxy, store, desk, timer }
     }
@@ -72,7 +74,9 @@ impl Room {
             let loaded = self.store.load(ids).await;
             loaded.is_ok_and(|loaded| {
                 loaded.cases.into_iter().all(|case| {
-                    case.unwrap().is_some_and(|case| case.clock.next_rung as usize == OFFSETS.len())
+                    case.unwrap().is_some_and(|case| {
+                        case.first_response_clock().next_rung as usize == OFFSETS.len()
+                    })
                 })
             })
         })
@@ -326,11 +330,18 @@ async fn a_full_redis_refuses_what_is_new_and_nothing_else() {
     assert_eq!(room.version(request(2).case_id()), "");
     // What was accepted is woken, claimed and answered as ever.
     assert_eq!(room.wake_until_all_fired(&[done.case.id]).await, 0);
-    let claimed = room.desk.act(done.case.id, &Command::Claim(act("ann", "c"))).await.unwrap();
-    let epoch = claimed.case.claim_epoch;
-    let answer = Command::Respond(act("ann", "a"), epoch, FirstResponseKind::NoData);
-    let answered = room.desk.respond(done.case.id, &answer, b"none".to_vec()).await.unwrap();
+    let (desk, id) = (&room.desk, done.case.id);
+    let claimed = desk.act(id, act("ann", "c"), Deed::Claim, Said::Nothing).await.unwrap();
+    let answer = Deed::Respond(claimed.case.claim_epoch, FirstResponseKind::NoData);
+    let said = Said::Response(b"none".to_vec());
+    let answered = desk.act(id, act("ann", "a"), answer, said).await.unwrap();
     assert_eq!(answered.case.state(), State::NoData);
+    // An attack does not wait for an administrator.
+    let open = IncidentCommand::Open("paris".parse().unwrap(), JoinRule::default());
+    let facts = Some(Facts(b"what is known".to_vec()));
+    let (paris, by) = ("paris".parse().unwrap(), act("sup", "open"));
+    let opened = desk.act_on_incident(&paris, &by, &open, facts.clone()).await.unwrap();
+    assert_eq!((opened.is_replayed, opened.status.facts), (false, facts));
     room.check_each_happened_once(&[done.case.id]).await;
 
     room.redis.command(&["CONFIG", "SET", "maxmemory", "0"]);

@@ -2,7 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod claims;
+mod codec;
 mod contract;
+#[allow(dead_code, unreachable_pub, reason = "it is written for another test binary")]
+#[path = "../core/coverage.rs"]
+mod coverage;
+mod desk;
 mod equality;
 mod faults;
 mod replication;
@@ -14,10 +19,8 @@ use std::time::Duration;
 
 use support::redis::{Options, TestRedis};
 use support::wait::eventually;
-use urgence::core::{CaseId, Timestamp};
-use urgence::store::{
-    AcceptedLoss, Commit, Contents, Cursor, Entry, RedisOptions, RedisStore, Store,
-};
+use urgence::core::{Case, CaseId, Fingerprint, Next, Timestamp};
+use urgence::store::{AcceptedLoss, Commit, Cursor, Entry, RedisOptions, RedisStore, Said, Store};
 
 /// How long what happens by itself may take: far longer than it does on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,14 +72,25 @@ async fn now(store: &impl Store) -> Timestamp {
 }
 
 /// The case as it is stored.
-async fn load(store: &impl Store, id: CaseId) -> Option<urgence::core::Case> {
+async fn load(store: &impl Store, id: CaseId) -> Option<Case> {
     store.load(&[id]).await.unwrap().cases.remove(0).unwrap()
 }
 
 /// A transition with nothing beside it.
-fn commit(next: &urgence::core::Next, observed_at: Timestamp) -> Commit {
-    let next = next.clone();
-    Commit { next, observed_at, age_max: AGE_MAX, contents: Contents::default(), note: None }
+fn commit(next: &Next, observed_at: Timestamp) -> Commit {
+    Commit {
+        next: next.clone(),
+        observed_at,
+        age_max: AGE_MAX,
+        said: Said::Nothing,
+        forgotten: Vec::new(),
+        note: None,
+    }
+}
+
+/// The targets that a case can no longer be found by after a transition.
+fn forgotten(before: &Case, after: &Case) -> Vec<Fingerprint> {
+    before.facts.fingerprints.difference(&after.facts.fingerprints).copied().collect()
 }
 
 /// Every change from the first on, read in pages.

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use urgence::core::{CaseId, Command, Intake, Nature, Policy};
-use urgence::desk::{Desk, Done, Error};
-use urgence::store::{AcceptedLoss, Outcome, RedisOptions, RedisStore, Store, StoreError};
+use urgence::core::incident::{IncidentCommand, IncidentDecision, JoinRule, decide_incident};
+use urgence::core::{CaseId, Deed, Intake, Nature, Policy, Timestamp};
+use urgence::desk::{Desk, DeskSettings, Done, Error};
+use urgence::store::{
+    AcceptedLoss, Facts, IncidentCommit, Outcome, RedisOptions, RedisStore, Said, Store, StoreError,
+};
 
 use crate::support::make::{accepted, act, intake};
 use crate::support::redis::{Options, TestRedis};
@@ -43,7 +46,8 @@ async fn open_replicated(primary: &TestRedis) -> Arc<RedisStore> {
 }
 
 fn desk(store: &Arc<RedisStore>) -> Arc<Desk<RedisStore>> {
-    Desk::new("main".parse().unwrap(), Arc::clone(store), Policy::built_in()).0
+    let settings = DeskSettings::plain("main".parse().unwrap(), Policy::built_in());
+    Desk::new(settings, Arc::clone(store)).0
 }
 
 async fn submit(desk: &Desk<RedisStore>, number: usize) -> Result<Done, Error> {
@@ -96,6 +100,40 @@ async fn what_wrote_nothing_needs_no_replica() {
     let untimely = store.commit(commit(&next, at + Duration::from_mins(1))).await;
     assert!(matches!(untimely, Ok(Outcome::Untimely(_))), "{untimely:?}");
     assert_eq!(load(store.as_ref(), next.case.id).await, None);
+}
+
+/// An incident as it was opened.
+fn opened(name: &str, at: Timestamp) -> IncidentCommit {
+    let open = IncidentCommand::Open(name.parse().unwrap(), JoinRule::default());
+    match decide_incident(None, &act("sup", "open"), &open, at) {
+        IncidentDecision::Next(incident) => IncidentCommit {
+            incident: *incident,
+            facts: Some(Facts(b"what is known".to_vec())),
+            observed_at: at,
+            age_max: crate::AGE_MAX,
+        },
+        other => panic!("it was to be opened; it came to {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_is_written_when_a_replica_has_it() {
+    let primary = start_redis();
+    let store = open_replicated(&primary).await;
+    let at = now(store.as_ref()).await;
+    let alone = store.commit_incident(opened("paris", at)).await;
+    assert!(is_not_replicated(&alone), "{alone:?}");
+    assert!(store.incident(&"paris".parse().unwrap()).await.unwrap().incident.is_some());
+    // What wrote nothing needs no replica.
+    let again = store.commit_incident(opened("paris", at)).await;
+    assert!(matches!(again, Ok(Outcome::Conflict)), "{again:?}");
+    let ahead = store.commit_incident(opened("lyon", at + Duration::from_mins(1))).await;
+    assert!(matches!(ahead, Ok(Outcome::Untimely(_))), "{ahead:?}");
+
+    let replica = replica_of(&primary).await;
+    let lyon = opened("lyon", now(store.as_ref()).await);
+    assert_eq!(store.commit_incident(lyon).await.unwrap(), Outcome::Written);
+    assert_eq!(replica.command(&["HGET", "{urgence:main}:incident:lyon", "version"]), "1");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -238,12 +276,11 @@ async fn a_repeat_is_answered_by_a_full_redis_with_replicas() {
     let store = open_replicated(&primary).await;
     let desk = desk(&store);
     let id = submit(&desk, 1).await.unwrap().case.id;
-    let claim = Command::Claim(act("ann", "c"));
-    assert!(!desk.act(id, &claim).await.unwrap().is_replayed);
+    let act = async |name: &str, deed| desk.act(id, act("ann", name), deed, Said::Nothing).await;
+    assert!(!act("c", Deed::Claim).await.unwrap().is_replayed);
     primary.command(&["CONFIG", "SET", "maxmemory", "1"]);
     // An act still commits, so its repeat, which writes nothing of the case, must be answered too.
-    let renew = Command::Renew(act("ann", "r"), 1);
-    assert!(!desk.act(id, &renew).await.unwrap().is_replayed);
-    let again = desk.act(id, &renew).await;
+    assert!(!act("r", Deed::Renew(1)).await.unwrap().is_replayed);
+    let again = act("r", Deed::Renew(1)).await;
     assert!(again.as_ref().is_ok_and(|again| again.is_replayed), "{again:?}");
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use urgence::core::intake::{
-    Choice, DataCategory, DataScope, Emergency, Requester, Submission, Target, TargetType,
+    Choice, DataScope, Emergency, Requester, Submission, Target, TargetType,
 };
 use urgence::core::ladder::{Ladder, Rung};
 use urgence::core::policy::{Promise, Rules};
 use urgence::core::{
-    Act, AuthorityId, Band, Case, Command, Decision, Fingerprint, Intake, Nature, Next, Policy,
-    RequestDigest, Role, Timestamp, decide,
+    Act, Authority, AuthorityId, Band, Case, Command, DataCategory, Decision, Deed, Disposition,
+    Finding, Fingerprint, Intake, Manifest, Nature, Next, Policy, Proposed, RequestDigest, Role,
+    Timestamp, decide,
 };
 
 /// Milliseconds, as tests mostly count them.
@@ -87,6 +88,47 @@ pub(crate) fn act(by: &str, request_id: &str) -> Act {
     }
 }
 
+/// A deed of `by`, as a command.
+pub(crate) fn does(by: &str, request_id: &str, deed: Deed) -> Command {
+    Command::Act(act(by, request_id), deed)
+}
+
+/// An entry of the registry for every nature, with one number and one key.
+pub(crate) fn entry(id: &str) -> Authority {
+    let name = "names in tests follow the rule";
+    Authority {
+        id: authority(id),
+        agency: "Police".to_owned(),
+        unit: String::new(),
+        country: "FR".parse().expect(name),
+        callback_numbers: [("switchboard".parse().expect(name), "+33199000002".to_owned())].into(),
+        recipient_keys: [("evidence-2026".parse().expect(name), [7; 32])].into(),
+        natures: Nature::ALL.iter().copied().collect(),
+    }
+}
+
+/// That this authority was called back and confirmed the request.
+pub(crate) fn called_back(id: &str) -> Finding {
+    let number = "switchboard".parse().expect("names in tests follow the rule");
+    Finding::CallbackConfirmed(entry(id).callback_number(&number).expect("every entry has it"))
+}
+
+/// What would go out to the key of this authority.
+pub(crate) fn manifest(id: &str) -> Manifest {
+    let key = "evidence-2026".parse().expect("names in tests follow the rule");
+    let recipient_key = entry(id).recipient_key(&key).expect("every entry has it");
+    Manifest { items: 2, bytes: 2_048, digest: [9; 32], recipient_key }
+}
+
+/// An outcome by categories for a case of this authority, with a manifest if some of them go out.
+pub(crate) fn by_category(id: &str, dispositions: &[(DataCategory, Disposition)]) -> Proposed {
+    let goes_out = dispositions.iter().any(|(_, what)| *what == Disposition::Disclosed);
+    Proposed::Categories {
+        dispositions: dispositions.iter().copied().collect(),
+        manifest: goes_out.then(|| manifest(id)),
+    }
+}
+
 /// What `command` makes of `case`, which must allow it.
 pub(crate) fn decided(
     case: Option<&Case>,
@@ -113,8 +155,16 @@ pub(crate) fn policy(target: Duration, lease: Duration, repeat_every: Duration) 
         .iter()
         .map(|nature| (*nature, Band::new(number(*nature)).expect("1 and 2 are bands")))
         .collect();
+    let promise = promise(target, repeat_every);
+    let built_in = Policy::built_in().rules().clone();
+    let rules = Rules { bands, emergency: promise.clone(), routine: promise, lease, ..built_in };
+    Policy::new(rules).unwrap_or_else(|mistakes| panic!("the builder is wrong: {mistakes:?}"))
+}
+
+/// A promise whose limit is one and a half times its target, with the rungs that [`policy`] names.
+pub(crate) fn promise(target: Duration, repeat_every: Duration) -> Promise {
     let limit = target * 3 / 2;
-    let promise = Promise {
+    Promise {
         target,
         limit,
         ladder: Ladder {
@@ -127,8 +177,5 @@ pub(crate) fn policy(target: Duration, lease: Duration, repeat_every: Duration) 
             repeat_every,
             repeat_contacts: ["all".parse().expect("a name")].into(),
         },
-    };
-    let built_in = Policy::built_in().rules().clone();
-    let rules = Rules { bands, emergency: promise.clone(), routine: promise, lease, ..built_in };
-    Policy::new(rules).unwrap_or_else(|mistakes| panic!("the builder is wrong: {mistakes:?}"))
+    }
 }

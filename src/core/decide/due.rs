@@ -25,8 +25,11 @@ impl Transition<'_> {
             match due {
                 Due::Lease => self.lose_claim(due_at),
                 Due::Rung(kind) => {
-                    let lease_end = self.case.claim.as_ref().map(|claim| claim.expires_at);
-                    self.pass_rungs(kind, lease_end.map_or(self.now, |end| end.min(self.now)));
+                    // A rung due at the very instant at which the lease ends comes after that end.
+                    let held_until = self.case.claim.as_ref().map_or(self.now, |claim| {
+                        Timestamp::from_millis(claim.expires_at.as_millis().saturating_sub(1))
+                    });
+                    self.pass_rungs(kind, held_until.min(self.now));
                     if self.case.clock(kind).and_then(Clock::next_due) == Some(due_at) {
                         // Rung numbers end, in tens of thousands of years. A clock that shows such
                         // a time must not keep us here for ever.

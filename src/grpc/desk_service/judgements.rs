@@ -4,6 +4,7 @@ use tonic::Status;
 
 use super::{PAGE_CHARS, answer, chosen, optional};
 use crate::core::intake::{Checks, Code, check_country, check_optional_text, check_text};
+use crate::core::memory::Recall;
 use crate::core::{
     Authority, Caller, Country, Deed, Finding, PhoneId, Refusal, Stance, Verification,
 };
@@ -65,11 +66,11 @@ pub(super) async fn record_verification<S: Store>(
         Verification::Failed => Finding::Failed,
         Verification::SuspectedFraud => Finding::SuspectedFraud,
         Verification::CallbackConfirmed => {
-            let registered = registered(&head, |authority| {
+            let registered = registered(&head, Refusal::CallbackNumberUnknown, |authority| {
                 phone.as_ref().and_then(|phone| authority.callback_number(phone))
             });
-            let unknown = || status::refused_by_registry(Refusal::CallbackNumberUnknown);
-            Finding::CallbackConfirmed(registered.await?.ok_or_else(unknown)?)
+            // Of an act that is remembered nothing is decided anew.
+            registered.await?.map_or(Finding::Failed, Finding::CallbackConfirmed)
         }
     };
     let desk = head.desk.clone();
@@ -83,14 +84,20 @@ pub(super) async fn record_verification<S: Store>(
     Ok(wire::RecordVerificationResponse { case, replayed })
 }
 
-/// What the registry holds for the authority of the case.
+/// What the registry holds for the authority of the case, or else the refusal. `None` only for an act
+/// that the case remembers: a repeat finds what was done, whatever the registry has held since.
 pub(super) async fn registered<S: Store, T>(
     head: &Head<S>,
+    refusal: Refusal,
     find: impl FnOnce(&Authority) -> Option<T>,
 ) -> Result<Option<T>, Status> {
     let case = head.desk.get(head.id).await.map_err(status::error)?;
     let registry = head.desk.registry();
-    Ok(registry.authority(&case.authority).and_then(find))
+    let found = registry.authority(&case.authority).and_then(find);
+    if found.is_none() && case.memory.recall(&head.act) == Recall::New {
+        return Err(status::refused_by_registry(refusal));
+    }
+    Ok(found)
 }
 
 pub(super) async fn record_conflict<S: Store>(

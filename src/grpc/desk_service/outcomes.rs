@@ -58,7 +58,7 @@ pub(super) async fn propose_outcome<S: Store>(
         Sent::Whole(ending) => Proposed::Whole(ending),
         Sent::Categories(dispositions, key) => {
             let manifest = match key {
-                Some(key) => Some(summary(&head, &key, &manifest.items).await?),
+                Some(key) => summary(&head, &key, &manifest.items).await?,
                 None => None,
             };
             Proposed::Categories { dispositions, manifest }
@@ -170,22 +170,23 @@ fn check_items(
     }
 }
 
-/// What a case remembers of a manifest, sealed to a key that the registry holds.
+/// What a case remembers of a manifest, sealed to a key that the registry holds. `None` only for a
+/// proposal that it remembers.
 async fn summary<S: Store>(
     head: &Head<S>,
     key: &KeyId,
     items: &[wire::ManifestItem],
-) -> Result<Manifest, Status> {
-    let recipient_key = registered(head, |authority| authority.recipient_key(key)).await?;
-    let unknown = || status::refused_by_registry(Refusal::RecipientKeyUnknown);
+) -> Result<Option<Manifest>, Status> {
+    let unknown = Refusal::RecipientKeyUnknown;
+    let recipient_key = registered(head, unknown, |authority| authority.recipient_key(key)).await?;
     let mut digest = Sha256::new();
     items.iter().for_each(|item| digest.update(item.sha256.to_ascii_lowercase()));
-    Ok(Manifest {
+    Ok(recipient_key.map(|recipient_key| Manifest {
         items: u32::try_from(items.len()).unwrap_or(u32::MAX),
         bytes: items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.size_bytes)),
         digest: digest.finalize().into(),
-        recipient_key: recipient_key.ok_or_else(unknown)?,
-    })
+        recipient_key,
+    }))
 }
 
 fn read_ending<S: Store>(
@@ -241,8 +242,8 @@ pub(super) async fn approve_outcome<S: Store>(
     let proposal = latest_proposal(&entries).cloned().unwrap_or_default();
     if let Ok(key) = proposal.recipient_key_id.parse::<KeyId>() {
         // A key may have been taken out of the registry since it was proposed.
-        let held = registered(&head, |authority| authority.recipient_key(&key)).await?;
-        held.ok_or_else(|| status::refused_by_registry(Refusal::RecipientKeyUnknown))?;
+        let unknown = Refusal::RecipientKeyUnknown;
+        registered(&head, unknown, |authority| authority.recipient_key(&key)).await?;
     }
     let said = Said::Outcome(wire::OutcomeEntry {
         number: message.proposal,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use urgence::core::{Command, Nature, Timestamp};
-use urgence::store::{Cursor, Entry, Store};
+use urgence::core::policy::Rules;
+use urgence::core::{Command, Deed, Nature, Next, Policy, Sorting, Timestamp};
+use urgence::store::{Cursor, Entry, Index, Outcome, Store};
 
-use super::{Backend, EMERGENCY, MINUTE, accept, write};
-use crate::support::make::{act, before, ms};
-use crate::{PATIENCE, all_changes, now};
+use super::{Backend, EMERGENCY, MINUTE, accept, rules, write};
+use crate::support::make::{accepted, before, decided, does, intake, ms, promise};
+use crate::{PATIENCE, all_changes, commit, now};
 
 async fn cursors(store: &impl Store, after: Cursor, count: usize) -> Vec<Cursor> {
     named(&store.changes(after, count).await.unwrap())
@@ -34,9 +35,9 @@ pub(super) async fn changes_are_read_in_order_from_any_cursor(backend: &impl Bac
     let mut case = accept(store, "fr-pnij", "1", EMERGENCY, at).await;
     for number in 0..20 {
         let renew = if number == 0 {
-            Command::Claim(act("ann", "c"))
+            does("ann", "c", Deed::Claim)
         } else {
-            Command::Renew(act("ann", &format!("r{number}")), 1)
+            does("ann", &format!("r{number}"), Deed::Renew(1))
         };
         case = write(store, &case, &renew, at).await;
     }
@@ -133,12 +134,16 @@ pub(super) async fn figures_count_what_is_there(backend: &impl Backend) {
     let old = accept(store, "fr-pnij", "1", EMERGENCY, before(at, MINUTE * 8)).await;
     let claimed = accept(store, "fr-pnij", "2", EMERGENCY, before(at, MINUTE * 7)).await;
     accept(store, "fr-pnij", "3", EMERGENCY, at).await;
-    accept(store, "fr-pnij", "4", Nature::Routine, before(at, MINUTE * 3)).await;
+    let routine = accept(store, "fr-pnij", "4", Nature::Routine, before(at, MINUTE * 3)).await;
     let wake = write(store, &old, &Command::Wake, at).await;
     assert_eq!(wake.band.number(), 0, "the target rung lifts the case");
-    write(store, &claimed, &Command::Claim(act("ann", "c")), claimed.accepted_at).await;
+    write(store, &claimed, &does("ann", "c", Deed::Claim), claimed.accepted_at).await;
+    assert_eq!(store.figures().await.unwrap().ready_incident, 0);
+    let join = Command::Sort(Sorting::JoinIncident("paris".parse().unwrap()));
+    write(store, &routine, &join, routine.accepted_at).await;
     backend.pass(ms(20)).await;
     let figures = store.figures().await.unwrap();
+    assert_eq!(figures.ready_incident, 1, "of those that are ready, in whatever lane");
     assert_eq!(figures.ready, [1, 1, 1, 0, 0, 0, 0, 0]);
     assert_eq!(figures.unanswered, [1, 2, 1, 0, 0, 0, 0, 0]);
     assert_eq!(figures.overdue, [1, 1, 0, 0, 0, 0, 0, 0]);
@@ -150,7 +155,7 @@ pub(super) async fn figures_count_what_is_there(backend: &impl Backend) {
     assert_eq!(figures.oldest_unanswered[3..], [Duration::ZERO; 5]);
     // Two rungs have been due for minutes: that of the claimed case and that of the routine one.
     assert_eq!((figures.wakes_overdue, figures.next_wake_in), (2, Some(Duration::ZERO)));
-    assert_eq!((figures.events, figures.parked), (6, 0));
+    assert_eq!((figures.events, figures.parked), (7, 0));
     // Without a reader everything counts as dealt with; a reader has to deal with it.
     assert_eq!(figures.outbox_age, Duration::ZERO);
     let first = named(&store.receive("pager", "a", 10).await.unwrap());
@@ -158,4 +163,31 @@ pub(super) async fn figures_count_what_is_there(backend: &impl Backend) {
     assert!((ms(20)..PATIENCE).contains(&age), "{age:?}");
     store.acknowledge("pager", &first).await.unwrap();
     assert_eq!(store.figures().await.unwrap().outbox_age, Duration::ZERO);
+}
+
+/// A lowered emergency keeps its early limit, so it stands before a routine request that has waited
+/// for longer. The gauge must show the longest wait of all the same.
+pub(super) async fn the_longest_wait_is_found_behind_an_earlier_limit(backend: &impl Backend) {
+    let store = backend.store();
+    let slow = Rules { routine: promise(MINUTE * 40, MINUTE), ..rules().rules().clone() };
+    let slow = Policy::new(slow).unwrap();
+    store.keep_policy(&slow).await.unwrap();
+    let at = now(store).await;
+    let write = async |next: &Next| {
+        let outcome = store.commit(commit(next, now(store).await)).await.unwrap();
+        assert_eq!(outcome, Outcome::Written);
+    };
+    let routine = intake("fr-pnij", "1", Nature::Routine);
+    write(&accepted(&routine, before(at, MINUTE * 9), &slow)).await;
+    let mut lowered = accepted(&intake("fr-pnij", "2", EMERGENCY), before(at, MINUTE), &slow);
+    write(&lowered).await;
+    for by in ["ann", "bob"] {
+        let lower = does(by, "lower", Deed::Reclassify(Some(Nature::Routine), None));
+        lowered = decided(Some(&lowered.case), &lower, before(at, MINUTE), &slow);
+        write(&lowered).await;
+    }
+    let unanswered = store.list(&Index::Unanswered, None, 10).await.unwrap();
+    assert_eq!(unanswered[0].id, lowered.case.id, "its limit comes first");
+    let waited = store.figures().await.unwrap().oldest_unanswered[2];
+    assert!((MINUTE * 9..MINUTE * 9 + PATIENCE).contains(&waited), "{waited:?}");
 }

@@ -1,0 +1,202 @@
+//! What no authority may see: a case that the desk suspects looks, byte for byte, like one that is
+//! merely not verified yet.
+
+use prost::Message as _;
+use urgence::grpc::wire;
+use wire::case_event::Event;
+use wire::intake_service_watch_request::Scope;
+use wire::intake_service_watch_response::Message;
+use wire::{DataCategory, Outcome, Protection, RefusalReason, Verification};
+
+use crate::calls::{ANA, BO, Caller, FRENCH, JURIST, LEAD, Stage};
+use crate::messages::{Held, asking, ending, not_held, rejected};
+
+type At = Option<prost_types::Timestamp>;
+
+/// Takes an instant away and leaves that there was one.
+fn blank(at: &mut At) {
+    if let Some(at) = at {
+        *at = prost_types::Timestamp::default();
+    }
+}
+
+/// The same for how long something took.
+fn blank_duration(took: &mut Option<prost_types::Duration>) {
+    if let Some(took) = took {
+        *took = prost_types::Duration::default();
+    }
+}
+
+/// The case without its name, its times and what its own request makes different.
+fn bare(mut case: wire::CaseStatus) -> wire::CaseStatus {
+    case.name.clear();
+    case.request_digest.clear();
+    let mut instants = vec![&mut case.accepted_at, &mut case.asked_at];
+    instants.extend([&mut case.withdrawal_requested_at, &mut case.purged_at]);
+    for clock in &mut case.clocks {
+        instants.extend([&mut clock.started_at, &mut clock.target_at, &mut clock.limit_at]);
+        instants.extend([&mut clock.stopped_at, &mut clock.paused_since]);
+    }
+    if let Some(response) = &mut case.first_response {
+        instants.extend([&mut response.at, &mut response.expected_at]);
+        blank_duration(&mut response.waited);
+    }
+    instants.extend(case.ended.as_mut().map(|ended| &mut ended.at));
+    instants.into_iter().for_each(blank);
+    case
+}
+
+/// What Get shows, in bytes, without names and times.
+async fn shown(portal: &Caller, name: &str) -> Vec<u8> {
+    let mut shown = portal.is_shown(name).await;
+    shown.case = shown.case.map(bare);
+    shown.request = None;
+    for entry in &mut shown.entries {
+        blank(&mut entry.at);
+        if let Some(wire::case_entry::Said::Update(update)) = &mut entry.said {
+            blank(&mut update.expected_at);
+        }
+    }
+    shown.encode_to_vec()
+}
+
+/// What a list shows of the case.
+async fn listed(portal: &Caller, name: &str) -> Vec<u8> {
+    let list =
+        wire::IntakeServiceListRequest { authority: "fr-pnij".to_owned(), ..Default::default() };
+    let listed = portal.intake().list(portal.by(list)).await.unwrap().into_inner().cases;
+    let case = listed.into_iter().find(|case| case.name == name).unwrap();
+    bare(case).encode_to_vec()
+}
+
+/// Follows the case from now on until it ends: every message, in bytes, without names and times.
+async fn told(portal: &Caller, name: &str) -> tokio::task::JoinHandle<Vec<Vec<u8>>> {
+    let scope = Some(Scope::Name(name.to_owned()));
+    let watch = wire::IntakeServiceWatchRequest { scope, ..Default::default() };
+    let mut stream = portal.intake().watch(portal.by(watch)).await.unwrap().into_inner();
+    tokio::spawn(async move {
+        let mut told = Vec::new();
+        loop {
+            let mut message = stream.message().await.unwrap().expect("it ends with the case");
+            message.resume_token.clear();
+            let mut is_over = false;
+            match message.message.as_mut().unwrap() {
+                Message::Heartbeat(_) => continue,
+                Message::Snapshot(case) => *case = bare(case.clone()),
+                Message::SnapshotEnd(_) => {}
+                Message::Change(change) => {
+                    change.name.clear();
+                    blank(&mut change.at);
+                    for event in &mut change.events {
+                        let event = event.event.as_mut().unwrap();
+                        is_over |= matches!(event, Event::Ended(_));
+                        bare_event(event);
+                    }
+                }
+            }
+            told.push(message.encode_to_vec());
+            if is_over {
+                return told;
+            }
+        }
+    })
+}
+
+fn bare_event(event: &mut Event) {
+    match event {
+        Event::Accepted(event) => {
+            blank(&mut event.target_at);
+            blank(&mut event.limit_at);
+        }
+        Event::ClockStarted(event) => {
+            blank(&mut event.target_at);
+            blank(&mut event.limit_at);
+        }
+        Event::ClockResumed(event) => blank_duration(&mut event.paused_for),
+        Event::Responded(event) => blank_duration(&mut event.waited),
+        Event::Ended(event) => blank_duration(&mut event.took),
+        _ => {}
+    }
+}
+
+/// Everything that the desk may do for itself while it suspects a case.
+async fn suspect(stage: &Stage, mine: &Held, other: &str) -> Held {
+    let (ana, bo, jurist) = (stage.caller(ANA), stage.caller(BO), stage.caller(JURIST));
+    let case = mine.case();
+    for finding in
+        [Verification::ChannelVerified, Verification::Failed, Verification::SuspectedFraud]
+    {
+        bo.does(case.verify(finding)).await;
+    }
+    ana.does(case.conflict(DataCategory::Subscriber)).await;
+    jurist.does(case.lift(DataCategory::Subscriber)).await;
+    ana.does(case.link(other)).await;
+    let press = wire::ReclassifyRequest {
+        protection: Protection::Press.into(),
+        ..case.reclassify(wire::Nature::Unspecified)
+    };
+    bo.does(press).await;
+    bo.does(case.reclassify(wire::Nature::Routine)).await;
+    stage.caller(LEAD).does(case.legal_hold(true)).await;
+    ana.does(mine.propose(&[not_held(DataCategory::Subscriber)])).await;
+    ana.does(mine.release()).await;
+    let again = bo.claims(&mine.name).await;
+    let back = bo.does(again.hand_over("ana")).await;
+    let id = mine.name.rsplit('/').next().unwrap();
+    bo.does(case.acknowledge(&format!("{id}/first-response/0/0"))).await;
+    Held { epoch: back.claim.unwrap().epoch, ..mine.clone() }
+}
+
+/// Lives through two cases that differ in what the desk thinks of them.
+async fn compare(stage: &Stage, has_answered: bool) {
+    let (ana, bo, portal) = (stage.caller(ANA), stage.caller(BO), stage.caller(FRENCH));
+    let (first, second) =
+        (asking(&[DataCategory::Subscriber]), asking(&[DataCategory::Subscriber]));
+    let (first, second) = (portal.submits(first).await, portal.submits(second).await);
+    let streams = (told(&portal, &first).await, told(&portal, &second).await);
+    let plain = ana.claims(&first).await;
+    let suspected = ana.claims(&second).await;
+    let suspected = suspect(stage, &suspected, &first).await;
+    let same = async |what: &str| {
+        assert_eq!(shown(&portal, &first).await, shown(&portal, &second).await, "{what}");
+        assert_eq!(listed(&portal, &first).await, listed(&portal, &second).await, "{what}");
+    };
+    same("suspected").await;
+    if has_answered {
+        for case in [&plain, &suspected] {
+            ana.does(case.in_progress()).await;
+            ana.does(case.update()).await;
+            ana.does(case.ask()).await;
+            portal.does(case.case().inform()).await;
+            portal.does(case.case().preserve()).await;
+            ana.does(case.pause(wire::ClockKind::Completion)).await;
+        }
+        same("worked on").await;
+    }
+    ana.does(suspected.end(ending(Outcome::FraudConfirmed))).await;
+    same("about to be found a fraud").await;
+    bo.does(suspected.case().approve(2)).await;
+    // The other is refused as one that could not be verified; its second proposal too.
+    ana.does(plain.propose(&[not_held(DataCategory::Subscriber)])).await;
+    ana.does(plain.end(rejected(RefusalReason::RequesterNotVerified))).await;
+    bo.does(plain.case().approve(2)).await;
+    same("ended").await;
+    let (plain, suspected) = (streams.0.await.unwrap(), streams.1.await.unwrap());
+    assert!(plain.len() >= 3, "a snapshot, its end and what happened");
+    assert_eq!(plain, suspected, "what a watch tells");
+    // The desk knows the one from the other.
+    let states = [&first, &second].map(|name| ana.sees(name));
+    let [first, second] = states.map(|state| async { state.await.case.unwrap().state() });
+    assert_eq!(first.await, wire::CaseState::Rejected);
+    assert_eq!(second.await, wire::CaseState::Fraud);
+}
+
+#[tokio::test]
+async fn a_suspected_case_looks_like_any_other_that_is_answered() {
+    compare(&Stage::open(), true).await;
+}
+
+#[tokio::test]
+async fn a_suspected_case_looks_like_any_other_that_is_not() {
+    compare(&Stage::open(), false).await;
+}

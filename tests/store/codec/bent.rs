@@ -1,0 +1,151 @@
+//! Whatever Redis holds, it is read or refused; nothing is read that would not be written alike.
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use redis::Connection;
+use urgence::core::incident::{
+    Incident, IncidentCommand, IncidentDecision, JoinRule, decide_incident,
+};
+use urgence::core::{
+    Case, Command, Decision, Fingerprint, IncidentName, Nature, Policy, Timestamp, decide,
+};
+use urgence::store::{
+    IncidentCommit, Outcome, RedisStore, Store, StoreError, decode_case, encode_case,
+};
+
+use super::{START, cases};
+use crate::support::make::act;
+use crate::{AGE_MAX, now, open, options, start_redis};
+
+type Bends = Vec<(prop::sample::Index, u8)>;
+
+fn bends() -> impl Strategy<Value = Bends> {
+    vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+}
+
+/// The bytes with some of them changed.
+fn bend(bytes: &[u8], bends: &Bends) -> Vec<u8> {
+    let mut bent = bytes.to_vec();
+    for (index, byte) in bends {
+        bent[index.index(bytes.len())] = *byte;
+    }
+    bent
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+    /// A stored case with bytes changed is read or refused; what is read is written back alike, and a
+    /// wake can be decided on it.
+    #[test]
+    fn a_bent_case_is_read_or_refused(bends in bends(), is_open: bool, now_ms: u64) {
+        let full = cases::full();
+        let ended = if is_open { None } else { full.ended };
+        let case = Case { purged_at: None, ended, ..full };
+        if let Ok(read) = decode_case(case.id, 1, &bend(&encode_case(&case), &bends)) {
+            prop_assert_eq!(decode_case(case.id, 1, &encode_case(&read)).unwrap(), read.clone());
+            let now = Timestamp::from_millis(now_ms);
+            let decision = decide(Some(&read), &Command::Wake, now, &Policy::built_in());
+            prop_assert!(!matches!(decision, Decision::Refused(_)), "a wake is never refused");
+        }
+    }
+}
+
+fn name() -> IncidentName {
+    "paris".parse().unwrap()
+}
+
+/// An incident with everything set.
+fn incident() -> Incident {
+    let rule = JoinRule {
+        tag: Some(Fingerprint([7; 16])),
+        natures: [Nature::Kidnapping, Nature::BombThreat].into(),
+        countries: ["FR", "BE"].map(|code| code.parse().unwrap()).into(),
+    };
+    let mut incident = None;
+    for command in [IncidentCommand::Open(name(), rule), IncidentCommand::Close] {
+        let act = act("sup", &format!("{command:?}").len().to_string());
+        match decide_incident(incident.as_ref(), &act, &command, START) {
+            IncidentDecision::Next(next) => incident = Some(*next),
+            other => panic!("{command:?} came to {other:?}"),
+        }
+    }
+    incident.unwrap()
+}
+
+/// A Redis in which somebody changes the bytes of an incident.
+struct Tampered {
+    store: Arc<RedisStore>,
+    redis: Connection,
+}
+
+impl Tampered {
+    const KEY: &str = "{urgence:main}:incident:paris";
+
+    fn state(&mut self) -> Vec<u8> {
+        redis::cmd("HGET").arg(Self::KEY).arg("state").query(&mut self.redis).unwrap()
+    }
+
+    /// What is read of these bytes; what can be read is written as its next version and read again.
+    async fn read(&mut self, bytes: &[u8]) -> Option<Incident> {
+        let mut set = redis::cmd("HSET");
+        set.arg(Self::KEY).arg("version").arg(1).arg("state").arg(bytes);
+        let () = set.query(&mut self.redis).unwrap();
+        let read = match (self.store.incident(&name()).await, self.store.incidents().await) {
+            (Ok(loaded), Ok(listed)) => {
+                assert_eq!(listed.first(), loaded.incident.as_ref());
+                loaded.incident.unwrap()
+            }
+            (Err(StoreError::Unreadable { .. }), Err(StoreError::Unreadable { .. })) => {
+                return None;
+            }
+            other => panic!("neither read nor refused: {other:?}"),
+        };
+        let next = Incident { version: 2, ..read.clone() };
+        let observed_at = now(self.store.as_ref()).await;
+        let incident = next.clone();
+        let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
+        assert_eq!(self.store.commit_incident(commit).await.unwrap(), Outcome::Written);
+        let again = self.store.incident(&name()).await.unwrap().incident;
+        assert_eq!(again, Some(next));
+        Some(read)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_an_incident_holds_it_is_read_or_refused() {
+    let server = start_redis();
+    let store = open(&options(&[server.url()])).await;
+    let redis = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut tampered = Tampered { store, redis };
+    let first = Incident { version: 1, ..incident() };
+    let observed_at = now(tampered.store.as_ref()).await;
+    let incident = first.clone();
+    let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
+    assert_eq!(tampered.store.commit_incident(commit).await.unwrap(), Outcome::Written);
+    let bytes = tampered.state();
+    assert_eq!(bytes[..2], [0x08, 1], "the format comes first");
+    assert_eq!(tampered.read(&bytes).await, Some(first));
+    for format in [0, 2, 127] {
+        let newer = [&[0x08, format], &bytes[2..]].concat();
+        assert_eq!(tampered.read(&newer).await, None);
+    }
+    // As the strategies of proptest, each at one time and place.
+    let mut runner = TestRunner::deterministic();
+    let (mut read, mut refused) = (0, 0);
+    for _ in 0..600 {
+        let bends = bends().new_tree(&mut runner).unwrap().current();
+        let any = vec(any::<u8>(), 0..200).new_tree(&mut runner).unwrap().current();
+        for bytes in [bend(&bytes, &bends), any] {
+            match tampered.read(&bytes).await {
+                Some(_) => read += 1,
+                None => refused += 1,
+            }
+        }
+    }
+    assert!(read > 50 && refused > 500, "{read} read, {refused} refused");
+}

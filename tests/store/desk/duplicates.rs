@@ -1,0 +1,210 @@
+//! Requests about the same target, whoever asks, are shown to both; each pair once, and also when the
+//! process that was to find it has died.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use urgence::core::{CaseId, Command, Deed, Event, FirstResponseKind, Policy, Sorting, Timestamp};
+use urgence::desk::{Desk, Duplicates};
+use urgence::store::{Index, MemoryStore, Outcome, Store};
+
+use super::{HOUR, Replica, START, about, changes, fingerprint, list, memory, on_redis, plain};
+use crate::support::make::{accepted, before, decided, ms};
+use crate::support::wait::eventually;
+use crate::{PATIENCE, commit, load, now};
+
+/// The group that the finders of a desk read as.
+const GROUP: &str = "duplicates";
+/// After this long what a finder has read and not dealt with is another's.
+const LEFT_AFTER: Duration = Duration::from_secs(30);
+
+/// Which cases were told to be like which, in order.
+async fn told(store: &impl Store) -> Vec<(CaseId, BTreeSet<CaseId>)> {
+    let mut told = Vec::new();
+    for change in changes(store).await {
+        for event in change.events {
+            if let Event::LikelyDuplicatesFound { cases } = event {
+                told.push((change.case, cases));
+            }
+        }
+    }
+    told
+}
+
+async fn flagged(store: &impl Store, id: CaseId) -> BTreeSet<CaseId> {
+    load(store, id).await.unwrap().likely_duplicates
+}
+
+fn finder<S: Store>(desk: &Arc<Desk<S>>) -> Duplicates<S> {
+    Duplicates::new(Arc::clone(desk))
+}
+
+#[tokio::test]
+async fn cases_of_two_authorities_about_one_target_are_flagged_on_both_once() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let finder = finder(&replica.desk);
+    assert_eq!(finder.pass(true).await.unwrap(), 0);
+    let french = replica.submit(about("fr-pnij", "1", &["zoe", "her phone"])).await.id;
+    let other = replica.submit(about("fr-pnij", "2", &["somebody else"])).await.id;
+    assert_eq!(finder.pass(false).await.unwrap(), 2);
+    assert_eq!(told(store.as_ref()).await, []);
+    // The later case knows of the earlier one from the first; the earlier one is told.
+    let belgian = replica.submit(about("be-fccu", "1", &["her phone", "a car"])).await;
+    assert_eq!((belgian.version, &belgian.likely_duplicates), (1, &[french].into()));
+    let belgian = belgian.id;
+    assert_eq!(flagged(store.as_ref(), french).await, [].into());
+    assert_eq!(finder.pass(false).await.unwrap(), 1);
+    assert_eq!(flagged(store.as_ref(), french).await, [belgian].into());
+    assert_eq!(flagged(store.as_ref(), belgian).await, [french].into());
+    // A third has a target in common with each of them.
+    let german = replica.submit(about("de-bka", "1", &["zoe", "a car", "her phone"])).await.id;
+    assert_eq!(finder.pass(false).await.unwrap(), 1 + 1, "and the one that was told before");
+    assert_eq!(flagged(store.as_ref(), german).await, [french, belgian].into());
+    assert_eq!(flagged(store.as_ref(), french).await, [belgian, german].into());
+    assert_eq!(flagged(store.as_ref(), belgian).await, [french, german].into());
+    assert_eq!(flagged(store.as_ref(), other).await, [].into());
+
+    // Each was told once, however often it is looked: by this finder, or by that of another replica.
+    let all = told(store.as_ref()).await;
+    assert_eq!(all.len(), 5, "{all:?}");
+    assert_eq!(finder.pass(true).await.unwrap(), 2);
+    let second = Replica::start(plain(), &store);
+    assert_eq!(self::finder(&second.desk).pass(true).await.unwrap(), 0);
+    store.set_now(START + LEFT_AFTER * 2);
+    assert_eq!(finder.pass(true).await.unwrap(), 0, "nothing was left behind");
+    assert_eq!(told(store.as_ref()).await, all);
+}
+
+/// Takes requests in as a process does that could not look for others: it knows of none.
+async fn accept_blindly(store: &MemoryStore, who: &str) -> CaseId {
+    let (at, policy) = (now(store).await, Policy::built_in());
+    store.keep_policy(&policy).await.unwrap();
+    let next = accepted(&about(who, "1", &["zoe"]), at, &policy);
+    assert_eq!(store.commit(commit(&next, at)).await.unwrap(), Outcome::Written);
+    next.case.id
+}
+
+#[tokio::test]
+async fn what_a_dead_finder_had_read_is_found_by_the_next() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let french = accept_blindly(&store, "fr-pnij").await;
+    let belgian = accept_blindly(&store, "be-fccu").await;
+    // It has read both, and that is the last that is heard of it.
+    assert_eq!(store.receive(GROUP, "replica", 64).await.unwrap().len(), 2);
+    let finder = finder(&replica.desk);
+    assert_eq!(finder.pass(false).await.unwrap(), 0, "they are another's");
+    store.set_now(before(START + LEFT_AFTER, ms(1)));
+    assert_eq!(finder.pass(true).await.unwrap(), 0, "who may be about to deal with them");
+    assert_eq!(told(store.as_ref()).await, []);
+    store.set_now(START + LEFT_AFTER);
+    assert_eq!(finder.pass(true).await.unwrap(), 2);
+    let wanted = vec![(belgian, [french].into()), (french, [belgian].into())];
+    assert_eq!(told(store.as_ref()).await, wanted);
+    store.set_now(START + LEFT_AFTER * 3);
+    assert_eq!(finder.pass(true).await.unwrap(), 2, "what it told itself, and nothing else");
+    assert_eq!(finder.pass(true).await.unwrap(), 0);
+    assert_eq!(told(store.as_ref()).await, wanted);
+}
+
+/// Tells one case of another, as a finder does.
+async fn flag(store: &MemoryStore, id: CaseId, other: CaseId) {
+    let at = now(store).await;
+    let case = load(store, id).await.unwrap();
+    let sort = Command::Sort(Sorting::LikelyDuplicates([other].into()));
+    let next = decided(Some(&case), &sort, at, &Policy::built_in());
+    assert_eq!(store.commit(commit(&next, at)).await.unwrap(), Outcome::Written);
+}
+
+#[tokio::test]
+async fn what_a_finder_told_the_one_and_not_the_other_is_completed() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let french = accept_blindly(&store, "fr-pnij").await;
+    let belgian = accept_blindly(&store, "be-fccu").await;
+    assert_eq!(store.receive(GROUP, "replica", 64).await.unwrap().len(), 2);
+    flag(&store, french, belgian).await;
+    // There it died: the one case names the other, and not the other way round.
+    assert_eq!(flagged(store.as_ref(), belgian).await, [].into());
+    store.set_now(START + LEFT_AFTER);
+    assert_eq!(finder(&replica.desk).pass(true).await.unwrap(), 3);
+    let wanted = [(french, [belgian].into()), (belgian, [french].into())];
+    assert_eq!(told(store.as_ref()).await, wanted, "each once");
+}
+
+#[tokio::test]
+async fn what_lies_too_far_apart_is_no_duplicate() {
+    let store = memory();
+    let mut settings = plain();
+    settings.live.duplicates_within = HOUR;
+    let replica = Replica::start(settings, &store);
+    let finder = finder(&replica.desk);
+    let submit = async |who: &str, at: Timestamp| {
+        store.set_now(at);
+        replica.submit(about(who, "1", &["zoe"])).await.id
+    };
+    let first = submit("fr-pnij", START).await;
+    let second = submit("be-fccu", START + HOUR).await;
+    let third = submit("de-bka", START + HOUR + ms(1)).await;
+    while finder.pass(true).await.unwrap() > 0 {}
+    assert_eq!(flagged(store.as_ref(), first).await, [second].into(), "an hour is within the hour");
+    assert_eq!(flagged(store.as_ref(), second).await, [first, third].into());
+    assert_eq!(flagged(store.as_ref(), third).await, [second].into());
+}
+
+#[tokio::test]
+async fn a_purged_case_is_found_no_more() {
+    let store = memory();
+    let mut settings = plain();
+    settings.live.duplicates_within = HOUR * 24 * 1_000;
+    let replica = Replica::start(settings, &store);
+    let first = replica.submit(about("fr-pnij", "1", &["zoe"])).await.id;
+    replica.act(first, "c", Deed::Claim).await;
+    let ended = replica.act(first, "a", Deed::Respond(1, FirstResponseKind::NoData)).await;
+    super::wake_all(&replica.desk, &store, ended.ended.unwrap().purge_at).await;
+    assert!(load(store.as_ref(), first).await.unwrap().purged_at.is_some());
+    assert_eq!(list(store.as_ref(), &Index::Target(fingerprint("zoe"))).await, []);
+    let second = replica.submit(about("be-fccu", "1", &["zoe"])).await.id;
+    while finder(&replica.desk).pass(true).await.unwrap() > 0 {}
+    assert_eq!(flagged(store.as_ref(), second).await, [].into());
+    assert_eq!(told(store.as_ref()).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn duplicates_are_found_on_redis_also_after_a_death() {
+    let (redis, store) = on_redis().await;
+    let replica = Replica::start(plain(), &store);
+    let french = replica.submit(about("fr-pnij", "1", &["zoe"])).await.id;
+    let left = store.receive(GROUP, "replica", 64).await.unwrap();
+    assert_eq!(left.len(), 1);
+    let belgian = replica.submit(about("be-fccu", "1", &["zoe"])).await.id;
+    let finder = finder(&replica.desk);
+    assert_eq!(finder.pass(true).await.unwrap(), 1, "the first is still in another's hands");
+    let wanted = [(belgian, [french].into()), (french, [belgian].into())];
+    assert_eq!(told(store.as_ref()).await, wanted);
+
+    // The same again, of a finder that has been silent for as long as it takes.
+    let german = replica.submit(about("de-bka", "1", &["zoe"])).await.id;
+    while !store.receive(GROUP, "replica", 64).await.unwrap().is_empty() {}
+    assert_eq!(finder.pass(true).await.unwrap(), 0);
+    let idle_ms = LEFT_AFTER.as_millis().to_string();
+    let events = "{urgence:main}:events";
+    for change in crate::all_changes(store.as_ref()).await {
+        let cursor = change.cursor.to_string();
+        redis.command(&["XCLAIM", events, GROUP, "replica", "0", &cursor, "IDLE", &idle_ms]);
+    }
+    let second = Replica::start(plain(), &store);
+    tokio::spawn(Duplicates::new(Arc::clone(&second.desk)).run());
+    eventually("the third is flagged", PATIENCE, async || {
+        flagged(store.as_ref(), french).await == [belgian, german].into()
+            && flagged(store.as_ref(), belgian).await == [french, german].into()
+    })
+    .await;
+    assert_eq!(flagged(store.as_ref(), german).await, [french, belgian].into());
+    let pending = async || redis.command(&["XPENDING", events, GROUP]);
+    let is_empty = async || pending().await.starts_with('0');
+    eventually("everything is dealt with", PATIENCE, is_empty).await;
+    assert_eq!(told(store.as_ref()).await.len(), 5, "each pair once on each side");
+}

@@ -1,0 +1,277 @@
+//! An incident's cases wait in a lane of their own while it is open, whichever process opened it.
+
+use urgence::core::incident::{
+    IncidentCommand, IncidentDecision, IncidentRefusal, JoinRule, decide_incident,
+};
+use urgence::core::{
+    Act, CaseId, Deed, Event, FirstResponseKind, IncidentName, Lane, Nature, RequestDigest,
+};
+use urgence::desk::{Error, Facts, IncidentDone, Sorter};
+use urgence::store::{IncidentCommit, Index, Outcome, Store};
+
+use super::{
+    EMERGENCY, Replica, START, changes, fingerprint, list, memory, on_redis, plain, tagged,
+};
+use crate::support::make::{act, intake, ms};
+use crate::support::wait::eventually;
+use crate::{AGE_MAX, PATIENCE, load};
+
+fn paris() -> IncidentName {
+    "paris".parse().unwrap()
+}
+
+/// An act of the supervisor; its content goes by its name.
+fn by_supervisor(request_id: &str) -> Act {
+    act("sup", request_id)
+}
+
+impl<S: Store> Replica<S> {
+    /// Opens an incident for every case whose sender names it.
+    async fn open(&self, name: &str) -> Result<IncidentDone, Error> {
+        let rule = JoinRule { tag: Some(fingerprint(name)), ..JoinRule::default() };
+        self.open_with(name, rule).await
+    }
+
+    async fn open_with(&self, name: &str, rule: JoinRule) -> Result<IncidentDone, Error> {
+        let name: IncidentName = name.parse().unwrap();
+        let act = by_supervisor(&format!("open-{name}"));
+        let facts = Some(Facts(b"what is known".to_vec()));
+        self.desk
+            .act_on_incident(&name.clone(), &act, &IncidentCommand::Open(name, rule), facts)
+            .await
+    }
+
+    async fn close(&self, name: &str) -> Result<IncidentDone, Error> {
+        let act = by_supervisor(&format!("close-{name}"));
+        let name = name.parse().unwrap();
+        self.desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await
+    }
+}
+
+/// What waits in a lane, in the order of the ids.
+async fn lane(store: &impl Store, lane: Lane) -> Vec<CaseId> {
+    sorted(list(store, &Index::Ready(lane)).await)
+}
+
+fn sorted(cases: impl Into<Vec<CaseId>>) -> Vec<CaseId> {
+    let mut cases = cases.into();
+    cases.sort_unstable();
+    cases
+}
+
+/// How often cases joined an incident, and left one.
+async fn moves(store: &impl Store) -> (usize, usize) {
+    let events: Vec<Event> =
+        changes(store).await.into_iter().flat_map(|change| change.events).collect();
+    let count = |is_it: fn(&Event) -> bool| events.iter().filter(|event| is_it(event)).count();
+    let joined = |event: &Event| matches!(event, Event::IncidentJoined { .. });
+    (count(joined), count(|event| matches!(event, Event::IncidentLeft { .. })))
+}
+
+/// Opening moves what waits and what is held; closing brings it back. Of a store of either kind.
+async fn lanes_follow_the_incident(store: std::sync::Arc<impl Store>) {
+    let replica = Replica::start(plain(), &store);
+    let held = replica.submit(tagged("held", EMERGENCY, "paris")).await.id;
+    assert_eq!(replica.claim_next("held").await, Some(held));
+    let waits = replica.submit(tagged("waits", EMERGENCY, "paris")).await.id;
+    let other = replica.submit(tagged("other", EMERGENCY, "lyon")).await.id;
+    let untagged = replica.submit(intake("fr-pnij", "untagged", EMERGENCY)).await.id;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
+
+    let opened = replica.open("paris").await.unwrap();
+    assert!(!opened.is_replayed);
+    assert_eq!((opened.status.figures.cases, opened.status.figures.unanswered), (2, 2));
+    assert_eq!(opened.status.facts, Some(Facts(b"what is known".to_vec())));
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, [waits]);
+    assert_eq!(lane(store.as_ref(), Lane::Ordinary).await, sorted([other, untagged]));
+    // What somebody holds returns to the lane in which it belongs by now.
+    let case = load(store.as_ref(), held).await.unwrap();
+    assert_eq!(case.incident, Some(paris()));
+    replica.act(held, "release", Deed::Release(1)).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted([held, waits]));
+    // What comes from now on belongs from the first.
+    let new = replica.submit(tagged("new", EMERGENCY, "paris")).await;
+    assert_eq!((new.version, &new.incident), (1, &Some(paris())));
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted([held, waits, new.id]));
+    assert_eq!(replica.desk.incident(&paris()).await.unwrap().figures.cases, 3);
+    assert_eq!(replica.desk.open_incidents().await.unwrap().len(), 1);
+    // Sorting again moves nothing.
+    replica.desk.sort_lanes().await.unwrap();
+    assert_eq!(moves(store.as_ref()).await, (3, 0));
+
+    let again = replica.claim_next("again").await.unwrap();
+    let closed = replica.close("paris").await.unwrap();
+    assert!(!closed.is_replayed && closed.status.incident.closed_at.is_some());
+    assert_eq!(closed.status.facts, Some(Facts(b"what is known".to_vec())), "they stay told");
+    assert_eq!(closed.status.figures.cases, 3, "they are still its cases");
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
+    assert_eq!(lane(store.as_ref(), Lane::Ordinary).await.len(), 4);
+    assert_eq!(load(store.as_ref(), again).await.unwrap().incident, None);
+    assert_eq!(moves(store.as_ref()).await, (3, 3));
+    assert_eq!(list(store.as_ref(), &Index::Incident(paris())).await.len(), 3);
+    assert_eq!(replica.desk.open_incidents().await.unwrap().len(), 0);
+    let late = replica.submit(tagged("late", EMERGENCY, "paris")).await;
+    assert_eq!(late.incident, None);
+}
+
+#[tokio::test]
+async fn opening_moves_waiting_cases_and_closing_brings_them_back() {
+    lanes_follow_the_incident(memory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opening_moves_waiting_cases_and_closing_brings_them_back_on_redis() {
+    let (_redis, store) = on_redis().await;
+    lanes_follow_the_incident(store).await;
+}
+
+#[tokio::test]
+async fn an_act_on_an_incident_is_done_once() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    replica.submit(tagged("1", EMERGENCY, "paris")).await;
+    let first = replica.open("paris").await.unwrap();
+    let again = replica.open("paris").await.unwrap();
+    assert!(again.is_replayed && again.status.incident == first.status.incident);
+    let refused = async |name: &str, act: &Act, command: IncidentCommand| match replica
+        .desk
+        .act_on_incident(&name.parse().unwrap(), act, &command, None)
+        .await
+    {
+        Err(Error::Incident(refusal)) => refusal,
+        other => panic!("not refused by a rule: {other:?}"),
+    };
+    let open = || IncidentCommand::Open(paris(), JoinRule::default());
+    let (other, close) = (by_supervisor("other"), IncidentCommand::Close);
+    assert_eq!(refused("paris", &other, open()).await, IncidentRefusal::NameTaken);
+    assert_eq!(refused("lyon", &other, close.clone()).await, IncidentRefusal::NotFound);
+    let mut reused = by_supervisor("open-paris");
+    reused.digest = RequestDigest::of("Act", b"something else");
+    assert_eq!(refused("paris", &reused, open()).await, IncidentRefusal::RequestIdReused);
+    assert!(!replica.close("paris").await.unwrap().is_replayed);
+    assert!(replica.close("paris").await.unwrap().is_replayed);
+    assert_eq!(refused("paris", &other, close).await, IncidentRefusal::Closed);
+    assert_eq!(moves(store.as_ref()).await, (1, 1));
+    let missing = replica.desk.incident(&"lyon".parse().unwrap()).await;
+    assert!(matches!(missing, Err(Error::Incident(IncidentRefusal::NotFound))), "{missing:?}");
+}
+
+#[tokio::test]
+async fn claims_alternate_while_both_lanes_hold_emergencies() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    replica.open("paris").await.unwrap();
+    let mut wanted = Vec::new();
+    // All of the incident's came first, and would go first by their limits alone.
+    for number in 0..4 {
+        store.set_now(START + ms(number));
+        let tagged = tagged(&format!("p{number}"), EMERGENCY, "paris");
+        wanted.push(replica.submit(tagged).await.id);
+    }
+    let mut others = Vec::new();
+    for number in 4..6 {
+        store.set_now(START + ms(number));
+        let intake = intake("fr-pnij", &format!("o{number}"), EMERGENCY);
+        others.push(replica.submit(intake).await.id);
+    }
+    let mut handed_out = Vec::new();
+    for number in 0..6 {
+        handed_out.push(replica.claim_next(&format!("n{number}")).await.unwrap());
+    }
+    // Turn and turn about, and the rest of the longer lane when the other is empty.
+    let [a, b, c, d] = wanted.try_into().unwrap();
+    assert_eq!(handed_out, [others[0], a, others[1], b, c, d]);
+    assert_eq!(replica.claim_next("none").await, None);
+}
+
+#[tokio::test]
+async fn an_emergency_goes_before_routine_in_whichever_lane() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let rule = JoinRule { natures: [Nature::Routine].into(), ..JoinRule::default() };
+    replica.open_with("strike", rule).await.unwrap();
+    let mut routine = Vec::new();
+    for number in 0..2 {
+        let intake = intake("fr-pnij", &format!("r{number}"), Nature::Routine);
+        routine.push(replica.submit(intake).await.id);
+        store.set_now(START + ms(number + 1));
+    }
+    let mut emergencies = Vec::new();
+    for number in 0..2 {
+        let intake = intake("fr-pnij", &format!("e{number}"), EMERGENCY);
+        emergencies.push(replica.submit(intake).await.id);
+        store.set_now(START + ms(number + 10));
+    }
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted(routine.clone()));
+    let mut handed_out = Vec::new();
+    for number in 0..4 {
+        handed_out.push(replica.claim_next(&format!("n{number}")).await.unwrap());
+    }
+    assert_eq!(handed_out, [emergencies, routine].concat());
+}
+
+#[tokio::test]
+async fn another_replica_learns_of_it_by_sorting() {
+    let store = memory();
+    let first = Replica::start(plain(), &store);
+    let second = Replica::start(plain(), &store);
+    first.open("paris").await.unwrap();
+    // The second has not heard of it, and takes the case in as any other.
+    let early = second.submit(tagged("early", EMERGENCY, "paris")).await;
+    assert_eq!(early.incident, None);
+    assert_eq!(lane(store.as_ref(), Lane::Ordinary).await, [early.id]);
+    second.desk.sort_lanes().await.unwrap();
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, [early.id]);
+    let later = second.submit(tagged("later", EMERGENCY, "paris")).await;
+    assert_eq!((later.version, later.incident), (1, Some(paris())));
+    // And so it learns that it is over.
+    first.close("paris").await.unwrap();
+    let late = second.submit(tagged("late", EMERGENCY, "paris")).await;
+    assert_eq!(late.incident, Some(paris()));
+    second.desk.sort_lanes().await.unwrap();
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
+    assert_eq!(lane(store.as_ref(), Lane::Ordinary).await.len(), 3);
+    assert_eq!(second.submit(tagged("last", EMERGENCY, "paris")).await.incident, None);
+}
+
+#[tokio::test]
+async fn the_sorter_of_another_replica_learns_of_it_by_itself() {
+    let store = memory();
+    let first = Replica::start(plain(), &store);
+    let second = Replica::start(plain(), &store);
+    let sorter = tokio::spawn(Sorter::new(second.desk.clone()).run());
+    let is_in = async |of: Lane, case: CaseId| lane(store.as_ref(), of).await.contains(&case);
+    // Its first look finds nothing; a later one finds the incident.
+    tokio::task::yield_now().await;
+    first.open("paris").await.unwrap();
+    let case = second.submit(tagged("1", EMERGENCY, "paris")).await;
+    assert_eq!(case.incident, None);
+    let is_sorted = async || is_in(Lane::Incident, case.id).await;
+    eventually("it is sorted into the lane", PATIENCE, is_sorted).await;
+    // A third replica never hears of it, and what it takes in is sorted all the same.
+    let third = Replica::start(plain(), &store);
+    let blind = third.submit(tagged("2", EMERGENCY, "paris")).await;
+    assert_eq!(blind.incident, None);
+    let is_sorted = async || is_in(Lane::Incident, blind.id).await;
+    eventually("also what came by another way", PATIENCE, is_sorted).await;
+    // One that was asked something is in no lane; it comes back to the one where it belongs.
+    second.act(case.id, "c", Deed::Claim).await;
+    second.act(case.id, "a", Deed::Respond(1, FirstResponseKind::NeedInformation)).await;
+    second.act(case.id, "r", Deed::Release(1)).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, [blind.id]);
+    second.act(case.id, "p", Deed::ProvideInformation).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted([blind.id, case.id]));
+    // A process that closes an incident and dies leaves the rest to the others.
+    let loaded = store.incident(&paris()).await.unwrap();
+    let act = by_supervisor("close");
+    let closed = decide_incident(loaded.incident.as_ref(), &act, &IncidentCommand::Close, START);
+    let IncidentDecision::Next(incident) = closed else { panic!("it was open: {closed:?}") };
+    let (incident, observed_at) = (*incident, loaded.now);
+    let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
+    assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await.len(), 2);
+    let is_sorted = async || lane(store.as_ref(), Lane::Ordinary).await.len() == 2;
+    eventually("they are sorted back", PATIENCE, is_sorted).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
+    sorter.abort();
+}
