@@ -31,17 +31,25 @@ impl FingerprintKey {
         Self(bytes)
     }
 
-    /// Reads the key from a file of 32 bytes that only its owner may read, or makes one from the
-    /// system's randomness if there is no such file.
+    /// Reads the key from a file of 32 bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold 32 bytes.
+    pub fn load(path: &Path) -> io::Result<Self> {
+        std::fs::read(path)?.try_into().map(Self).map_err(|_| {
+            let problem = "a fingerprint key must hold exactly 32 bytes";
+            io::Error::new(io::ErrorKind::InvalidData, problem)
+        })
+    }
+
+    /// Reads the key from a file that only its owner may read, or makes one from the system's
+    /// randomness if there is no such file.
     ///
     /// # Errors
     /// The file cannot be read or made, or does not hold 32 bytes.
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
-        match std::fs::read(path) {
-            Ok(bytes) => bytes.try_into().map(Self).map_err(|_| {
-                let problem = "a fingerprint key must hold exactly 32 bytes";
-                io::Error::new(io::ErrorKind::InvalidData, problem)
-            }),
+        match Self::load(path) {
+            Ok(key) => Ok(key),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
             Err(error) => Err(error),
         }

@@ -6,11 +6,17 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::core::time::millis;
 
+/// A hundred years: beyond any promise, and far below where instants end.
+const LONGEST: Duration = Duration::from_hours(36_500 * 24);
+
 /// Reads a duration such as `90s`, `5m`, `1h 30m` or `10d`, in whole milliseconds, which is how they
 /// are stored. A day has 24 hours and a week seven days; months and years have no fixed length.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let signed = text.parse::<SignedDuration>().or_else(|_| with_days(text))?;
     let duration = Duration::try_from(signed).map_err(|_| "must not be negative".to_owned())?;
+    if duration > LONGEST {
+        return Err("must not be longer than 36500 days".to_owned());
+    }
     Ok(Duration::from_millis(millis(duration)))
 }
 

@@ -171,7 +171,14 @@ impl Settings {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.recursive(true).create(&self.data_dir).map_err(wrong)?;
         }
-        FingerprintKey::load_or_create(&path).map_err(wrong)
+        let key = if self.fingerprint_key.is_some() {
+            // One that was named and is not there is a mistake; another one made in its place would
+            // find no duplicates of the other replicas.
+            FingerprintKey::load(&path)
+        } else {
+            FingerprintKey::load_or_create(&path)
+        };
+        key.map_err(wrong)
     }
 }
 

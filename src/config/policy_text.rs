@@ -83,6 +83,7 @@ fn heading(path: &str, kind: Option<ClockKind>) -> String {
         },
         Some(ClockKind::FirstResponse | ClockKind::Reply) => "a person's answer",
         Some(ClockKind::Completion) => "the outcome",
+        Some(ClockKind::Question) => "from a question to the authority's answer",
         Some(ClockKind::Progress) => "from one word about the work to the next",
         Some(ClockKind::EEvidenceEmergency) => "an e-Evidence order in an emergency",
         Some(ClockKind::EEvidence) => "an e-Evidence order",

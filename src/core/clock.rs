@@ -17,6 +17,8 @@ words! {
         FirstResponse = "first-response",
         /// From the authority's answer to a question to the desk's next answer.
         Reply = "reply",
+        /// From a question to the authority's answer, so that a case which waits is not forgotten.
+        Question = "question",
         /// From one word about the work to the next.
         Progress = "progress",
         /// From acceptance to the outcome.
@@ -62,7 +64,13 @@ impl ClockKind {
     /// Whether the desk may settle it by hand, where nothing in the case shows that it was kept.
     #[must_use]
     pub const fn is_settled_by_hand(self) -> bool {
-        matches!(self, Self::ExPostValidation | Self::UserNotice | Self::DeliveryConfirmation)
+        matches!(
+            self,
+            Self::ExPostValidation
+                | Self::UserNotice
+                | Self::NonDisclosure
+                | Self::DeliveryConfirmation
+        )
     }
 
     /// Whether it goes on when the case has ended.
@@ -77,6 +85,7 @@ impl ClockKind {
             | Self::DeliveryConfirmation => true,
             Self::FirstResponse
             | Self::Reply
+            | Self::Question
             | Self::Progress
             | Self::Completion
             | Self::EEvidenceEmergency

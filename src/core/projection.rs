@@ -104,7 +104,9 @@ pub fn ready(case: &Case) -> Option<(Lane, Place)> {
         Place::new(case.band, promised)
     } else {
         let running = case.clocks.values().filter(|clock| clock.is_running());
-        let promises = running.filter(|clock| !clock.kind.outlives_case());
+        // A question is the authority's to answer, and gives the case no place of its own.
+        let promises = running
+            .filter(|clock| !clock.kind.outlives_case() && clock.kind != ClockKind::Question);
         let limit_at = promises.map(|clock| clock.limit_at).min().unwrap_or(promised);
         Place::answered(case.band, limit_at)
     };

@@ -69,6 +69,7 @@ impl<S: Store> Duplicates<S> {
         if also_left_behind {
             entries.extend(store.take_over(GROUP, CONSUMER, LEFT_AFTER, READ_MAX).await?);
         }
+        let mut failed = None;
         let mut dealt_with = Vec::with_capacity(entries.len());
         for entry in &entries {
             // What cannot be read holds no request that this version has taken in; the pager puts
@@ -76,21 +77,30 @@ impl<S: Store> Duplicates<S> {
             if let Ok(change) = &entry.change
                 && is_accepted(change)
             {
-                self.compare(change.case).await?;
+                match self.compare(change.case).await {
+                    Ok(()) => {}
+                    // One case that cannot be read or written must not hold up all that follow.
+                    Err(
+                        error @ (Error::Store(StoreError::Unreadable { .. })
+                        | Error::Refused(_)
+                        | Error::Contended),
+                    ) => {
+                        tracing::error!(case.id = %change.case, %error, "not compared with others");
+                    }
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                }
             }
             dealt_with.push(entry.cursor);
         }
         store.acknowledge(GROUP, &dealt_with).await?;
-        Ok(entries.len())
+        failed.map_or(Ok(entries.len()), Err)
     }
 
     async fn compare(&self, id: CaseId) -> Result<(), Error> {
-        let case = match self.desk.get(id).await {
-            Ok(case) => case,
-            // The timer reports it until it is mended.
-            Err(Error::Store(StoreError::Unreadable { .. }) | Error::Refused(_)) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let case = self.desk.get(id).await?;
         let targets = &case.facts.fingerprints;
         let others = self.desk.with_same_target(id, targets, Some(case.accepted_at)).await?;
         let ids: Vec<CaseId> = others.iter().copied().collect();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::core::{CaseId, Country, DeskName, Refusal};
+use crate::core::{AuthorityId, CaseId, Country, DeskName, Refusal};
 use crate::desk::{Desk, Error, Store};
 
 /// The desks of this deployment, in the order of the configuration; there is at least one.
@@ -47,9 +47,14 @@ impl<S: Store> Desks<S> {
         self.desks.iter().find(|desk| desk.name().as_str() == name)
     }
 
-    /// The desk that takes requests from `country`: the first whose policy names it; else the first
+    /// The desk that takes requests of `authority`, by its country: the first whose policy names it; else the first
     /// whose policy names no country at all; else the first.
-    pub(super) fn taking(&self, country: &Country) -> &Arc<Desk<S>> {
+    pub(super) fn taking(&self, authority: &AuthorityId, sent: &Country) -> &Arc<Desk<S>> {
+        // What a registry holds counts more than what was sent.
+        let registered = self.desks.iter().find_map(|desk| {
+            desk.registry().authority(authority).map(|found| found.country.clone())
+        });
+        let country = registered.as_ref().unwrap_or(sent);
         let names_it = |desk: &&Arc<Desk<S>>| desk.live().countries.contains(country);
         let names_none = |desk: &&Arc<Desk<S>>| desk.live().countries.is_empty();
         let mut desks = self.desks.iter();

@@ -115,7 +115,7 @@ async fn submit<S: Store>(
         return Err(status::case_not_found());
     }
     let desk = if message.desk.is_empty() {
-        Arc::clone(edge.desks.taking(&intake.facts.country))
+        Arc::clone(edge.desks.taking(&intake.authority, &intake.facts.country))
     } else {
         let mut checks = Checks::default();
         let desk = edge.desk(&mut checks, &message.desk);

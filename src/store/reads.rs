@@ -144,11 +144,16 @@ pub(super) async fn incidents(link: &Link, keys: &Keys) -> Result<Vec<Incident>,
     let values: Vec<Fields> = ask(link, OPERATION, &pipeline).await?;
     let decoded = names.into_iter().zip(values).filter_map(|(name, (version, state))| {
         let (version, state) = version.zip(state)?;
-        Some(codec::decode_incident(name, version, &state))
+        match codec::decode_incident(name.clone(), version, &state) {
+            Ok(incident) => Some(incident),
+            // The others must be seen all the same.
+            Err(error) => {
+                tracing::error!(incident = %name, %error, "left out of the incidents");
+                None
+            }
+        }
     });
-    decoded
-        .collect::<Result<_, _>>()
-        .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
+    Ok(decoded.collect())
 }
 
 pub(super) async fn due(

@@ -148,7 +148,10 @@ fn while_the_authority_owes_an_answer_the_desk_owes_none() {
     let events = story.act("ana", at(6), Deed::AskForInformation(1));
     let (clock, punctuality) = (ClockKind::Progress, Punctuality::WithinTarget);
     let stopped = Event::ClockStopped { clock, punctuality };
-    assert_eq!(events, [Event::Asked { by: ana() }, stopped]);
+    // A clock of the question keeps the case from being forgotten.
+    let (clock, target_at, limit_at) = (ClockKind::Question, at(6 + 12 * 60), at(6 + 24 * 60));
+    let started = Event::ClockStarted { clock, target_at, limit_at };
+    assert_eq!(events, [Event::Asked { by: ana() }, stopped, started]);
     assert_eq!(story.case.state(), State::AwaitingInformation);
     assert_eq!(story.case.state_shown(), State::AwaitingInformation);
     // An update meanwhile starts no hour.
@@ -178,7 +181,9 @@ fn a_question_that_is_answered_starts_a_clock_of_full_length_at_the_old_place() 
         assert_eq!(events[0], Event::InformationProvided { by, was_asked });
         let clock = ClockKind::Reply;
         let (target_at, limit_at) = (at(120), at(130));
-        assert_eq!(events[1], Event::ClockStarted { clock, target_at, limit_at });
+        let (asked, punctuality) = (ClockKind::Question, Punctuality::WithinTarget);
+        assert_eq!(events[1], Event::ClockStopped { clock: asked, punctuality });
+        assert_eq!(events[2], Event::ClockStarted { clock, target_at, limit_at });
         assert_eq!(rungs(&events), (vec![0], vec![]));
         assert_eq!(page(&events), Some((0, 0, vec!["desk".to_owned()])));
         let projected = project(&story.case);

@@ -122,8 +122,12 @@ fn where_nothing_went_out_there_is_nothing_to_validate() {
 fn only_what_nothing_else_shows_is_settled_by_hand() {
     let story = Story::of(Nature::MissingChild);
     for kind in ClockKind::ALL.iter().copied() {
-        let by_hand =
-            [ClockKind::ExPostValidation, ClockKind::UserNotice, ClockKind::DeliveryConfirmation];
+        let by_hand = [
+            ClockKind::ExPostValidation,
+            ClockKind::UserNotice,
+            ClockKind::NonDisclosure,
+            ClockKind::DeliveryConfirmation,
+        ];
         let is_by_hand = by_hand.contains(&kind);
         let refusal = story.refusal("bo", at(1), Deed::SettleClock(kind, Settlement::Kept));
         let why = if is_by_hand { Refusal::ClockNotRunning } else { Refusal::ClockNotSettled };

@@ -7,7 +7,7 @@ use urgence::core::{
     Punctuality, Refusal,
 };
 
-use crate::make::{IN_PROGRESS, Story, at, just_before, minutes, rungs_of};
+use crate::make::{IN_PROGRESS, Story, at, just_before, minutes, page, rungs_of};
 
 const COMPLETION: ClockKind = ClockKind::Completion;
 
@@ -126,14 +126,19 @@ fn what_cannot_be_paused_or_resumed_is_refused() {
 }
 
 #[test]
-fn a_case_that_waits_for_its_authority_alone_needs_no_wake() {
+fn a_case_that_waits_for_its_authority_alone_is_not_forgotten() {
     let mut story = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
     story.act("ana", at(5), pause(COMPLETION)(1));
     story.release(at(6));
-    assert_eq!((wake_at(&story.case), project(&story.case).ready), (None, None));
-    // Its answer brings both back.
-    story.act("portal", at(600), Deed::ProvideInformation);
-    assert_eq!(wake_at(&story.case), Some(at(603)));
+    assert_eq!(project(&story.case).ready, None);
+    let wake = wake_at(&story.case).unwrap();
+    let events = story.wake(wake);
+    assert_eq!(rungs_of(ClockKind::Question, &events).0, [12 * 60]);
+    assert!(page(&events).is_some(), "the desk is told that nobody has answered it");
+    assert!(wake_at(&story.case).is_some_and(|next| next > wake));
+    // Its answer brings it back.
+    story.act("portal", at(900), Deed::ProvideInformation);
+    assert_eq!(wake_at(&story.case), Some(at(903)));
     assert!(project(&story.case).ready.is_some());
 }
 

@@ -291,6 +291,8 @@ impl<'a> Seen<'a> {
 
     fn check_band(&self) {
         let after = self.after;
+        // Whoever works on it, whoever it waits for: an open case is never forgotten.
+        assert!(after.has_ended() || wake_at(after).is_some(), "{after:?}");
         let ordinary = policy().band(after.nature);
         if after.nature == Nature::Routine {
             assert_eq!(after.band, ordinary, "routine never enters the emergency bands");

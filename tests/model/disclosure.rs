@@ -3,7 +3,7 @@
 //! Bound: one instant, as nothing of this depends on time; ana, who has claimed the case, acts twice,
 //! bo once, and lea, the reviewer, twice.
 
-use urgence::core::{DataCategory, FirstResponseKind, Refusal, Role, Stance};
+use urgence::core::{Conflict, DataCategory, FirstResponseKind, Refusal, Role, Stance};
 
 use crate::desk::Scenario;
 use crate::wish::Wish;
@@ -57,6 +57,12 @@ static DISCLOSURE: Scenario = Scenario {
         ("one person is not two", |_, world| is_refused(world, Refusal::SecondPersonNeeded)),
         ("content needs a jurist", |_, world| is_refused(world, Refusal::LegalReviewerNeeded)),
         ("a conflict of law stands", |_, world| is_refused(world, Refusal::ConflictStands)),
+        ("what a jurist finds no conflict over goes out", |_, world| {
+            let is_lifted = |conflict: &Conflict| conflict.stance == Stance::Lifted;
+            let conflicts = world.case().map(|case| &case.conflicts);
+            conflicts.is_some_and(|conflicts| conflicts.values().any(is_lifted))
+                && discloses(world, DataCategory::Subscriber)
+        }),
         ("the proposal was replaced", |_, world| is_refused(world, Refusal::ProposalReplaced)),
     ],
 };

@@ -291,6 +291,7 @@ macro_rules! acts {
 
 acts!(desk, Case:
     claim(ClaimRequest),
+    renew_claim(RenewClaimRequest),
     release_claim(ReleaseClaimRequest),
     hand_over(HandOverRequest),
     respond(RespondRequest),

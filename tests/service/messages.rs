@@ -57,6 +57,11 @@ impl Held {
         Named(self.name.clone())
     }
 
+    pub fn renew(&self) -> wire::RenewClaimRequest {
+        let Self { name, epoch } = self.clone();
+        wire::RenewClaimRequest { request_id: fresh(), name, epoch }
+    }
+
     pub fn release(&self) -> wire::ReleaseClaimRequest {
         let Self { name, epoch } = self.clone();
         wire::ReleaseClaimRequest { request_id: fresh(), name, epoch }

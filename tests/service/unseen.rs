@@ -1,5 +1,8 @@
 //! What no authority may see: a case that the desk suspects looks, byte for byte, like one that is
-//! merely not verified yet.
+//! merely not verified yet. The desk sees everything.
+
+use std::collections::HashSet;
+use std::time::Duration;
 
 use prost::Message as _;
 use urgence::grpc::wire;
@@ -8,8 +11,11 @@ use wire::intake_service_watch_request::Scope;
 use wire::intake_service_watch_response::Message;
 use wire::{DataCategory, Outcome, Protection, RefusalReason, Verification};
 
-use crate::calls::{ANA, BO, Caller, FRENCH, JURIST, LEAD, Stage};
-use crate::messages::{Held, asking, ending, not_held, rejected};
+use crate::calls::{ANA, BO, Caller, FRENCH, JURIST, LEAD, Stage, delivered, held};
+use crate::messages::{Held, asking, ending, fresh, not_held, rejected};
+use crate::record::changes;
+use crate::service::{Directory, fast_policy};
+use crate::support::wait::eventually;
 
 type At = Option<prost_types::Timestamp>;
 
@@ -199,4 +205,74 @@ async fn a_suspected_case_looks_like_any_other_that_is_answered() {
 #[tokio::test]
 async fn a_suspected_case_looks_like_any_other_that_is_not() {
     compare(&Stage::open(), false).await;
+}
+
+/// Lives through everything that can happen to cases, as far as people have a part in it.
+async fn live_through_everything(stage: &Stage) {
+    let (ana, portal) = (stage.caller(ANA), stage.caller(FRENCH));
+    // Left alone, a rung keeps quiet for its claim, and then the claim is lost.
+    let left_alone = held(stage, &ana).await;
+    let suspected = held(stage, &ana).await;
+    let case = suspect(stage, &suspected, &left_alone.name).await;
+    ana.does(case.renew()).await;
+    ana.does(case.in_progress()).await;
+    ana.does(case.update()).await;
+    ana.does(case.ask()).await;
+    portal.does(case.case().inform()).await;
+    portal.does(case.case().preserve()).await;
+    portal.does(case.case().preserve()).await;
+    portal.does(case.case().withdraw()).await;
+    ana.does(case.pause(wire::ClockKind::Completion)).await;
+    ana.does(case.resume(wire::ClockKind::Completion)).await;
+    let sent = delivered(stage, &ana).await.case();
+    portal.does(sent.confirm_delivery(1)).await;
+    ana.does(sent.settle(wire::ClockKind::UserNotice)).await;
+    let mut alike = asking(&[DataCategory::Subscriber]);
+    portal.submits(alike.clone()).await;
+    alike.request_id.push('x');
+    let alike = portal.submits(alike).await;
+    let (desk, incident) = (String::new(), "flood".to_owned());
+    let open = wire::OpenIncidentRequest {
+        request_id: fresh(),
+        incident: incident.clone(),
+        natures: vec![wire::Nature::MissingChild.into()],
+        ..Default::default()
+    };
+    ana.desk().open_incident(ana.by(open)).await.unwrap();
+    let close = wire::CloseIncidentRequest { request_id: fresh(), desk, incident };
+    ana.desk().close_incident(ana.by(close)).await.unwrap();
+    assert!(ana.sees(&alike).await.case.unwrap().incident.is_empty());
+}
+
+/// The desk, for its part, is told of every event that there is.
+#[tokio::test]
+async fn the_desk_is_told_of_everything() {
+    use wire::desk_service_watch_response::Message;
+    let directory = Directory::new();
+    let quick = std::fs::read_to_string(fast_policy(&directory, "4s")).unwrap();
+    let stage = Stage::with_policy(&format!("{quick}\n[retention]\ndisclosed = \"1s\"\n"));
+    let ana = stage.caller(ANA);
+    let watch = ana.by(wire::DeskServiceWatchRequest::default());
+    let mut stream = ana.desk().watch(watch).await.unwrap().into_inner();
+    live_through_everything(&stage).await;
+    let kinds = || -> HashSet<_> {
+        let events = changes(&stage.redis).into_iter().flat_map(|change| change.events);
+        events.map(|event| std::mem::discriminant(&event)).collect()
+    };
+    eventually("each of the 37 has happened", Duration::from_secs(20), async || {
+        kinds().len() == 37
+    })
+    .await;
+    let recorded = changes(&stage.redis);
+    let mut told = Vec::new();
+    while told.len() < recorded.len() {
+        let message = stream.message().await.unwrap().unwrap().message.unwrap();
+        let Message::Change(change) = message else { continue };
+        assert!(change.events.iter().all(|event| event.event.is_some()));
+        told.push((change.name, change.version, change.events.len()));
+    }
+    let wanted = recorded.iter().map(|change| {
+        (format!("desks/main/cases/{}", change.case), change.version, change.events.len())
+    });
+    assert_eq!(told, wanted.collect::<Vec<_>>());
 }

@@ -17,6 +17,14 @@ pub(super) fn apply(
     transition.events.push(Event::Asked { by: by.clone() });
     transition.stop_clock(ClockKind::Reply, now);
     transition.stop_clock(ClockKind::Progress, now);
-    transition.case.asked_at = Some(now);
+    transition.wait_for_authority();
     Ok(())
+}
+
+impl Transition<'_> {
+    /// From now on the authority owes an answer; a clock of its own keeps the case from being forgotten.
+    pub(super) fn wait_for_authority(&mut self) {
+        self.case.asked_at = Some(self.now);
+        self.start_clock(ClockKind::Question, self.now);
+    }
 }

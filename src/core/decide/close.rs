@@ -12,8 +12,10 @@ impl Transition<'_> {
     pub(super) fn end(&mut self, by: &Subject, outcome: Outcome, refusal: Option<RefusalReason>) {
         let now = self.now;
         for kind in ClockKind::ALL.iter().copied() {
-            // Without a disclosure there is nothing that a validation could still make lawful.
-            let is_moot = kind == ClockKind::ExPostValidation && self.case.disclosures.is_empty();
+            // Without a disclosure there is nothing that a validation could still make lawful, and
+            // nothing that the person concerned could be told.
+            let is_moot = self.case.disclosures.is_empty()
+                && matches!(kind, ClockKind::ExPostValidation | ClockKind::NonDisclosure);
             if !kind.outlives_case() || is_moot {
                 self.stop_clock(kind, now);
             }

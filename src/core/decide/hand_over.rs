@@ -16,6 +16,10 @@ pub(super) fn apply(
         return Err(Refusal::NothingToChange);
     }
     let (epoch, expires_at) = transition.lease_to(to);
+    // Nobody has taken it up yet: if they never do, people are told.
+    if let Some(claim) = &mut transition.case.claim {
+        claim.has_quieted = true;
+    }
     transition.events.push(Event::HandedOver { by: by.clone(), to: to.clone(), epoch, expires_at });
     Ok(())
 }

@@ -57,6 +57,11 @@ impl Transition<'_> {
                 Some(true) => Ok(()),
                 Some(false) | None => Err(Refusal::DuplicateNotLinked),
             },
+            Proposed::Whole(Ending::Rejected(RefusalReason::ConflictOfLaw)) => {
+                let mut conflicts = self.case.conflicts.values();
+                let stands = conflicts.any(|conflict| conflict.stance == Stance::Stands);
+                if stands { Ok(()) } else { Err(Refusal::ConflictNotRecorded) }
+            }
             Proposed::Whole(
                 Ending::NoSuchAccount
                 | Ending::Rejected(_)

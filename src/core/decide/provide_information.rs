@@ -11,6 +11,7 @@ pub(super) fn apply(transition: &mut Transition<'_>, by: &Subject) -> Result<(),
     let was_asked = transition.case.asked_at.take().is_some();
     transition.events.push(Event::InformationProvided { by: by.clone(), was_asked });
     if was_asked {
+        transition.stop_clock(ClockKind::Question, transition.now);
         transition.start_clock(ClockKind::Reply, transition.now);
     }
     Ok(())

@@ -79,7 +79,7 @@ pub enum Refusal {
     ClockNotPausable,
     /// This clock stops by itself.
     #[error(
-        "this clock stops by itself; only EX_POST_VALIDATION, USER_NOTICE and \
+        "this clock stops by itself; only EX_POST_VALIDATION, USER_NOTICE, NON_DISCLOSURE and \
          DELIVERY_CONFIRMATION are settled"
     )]
     ClockNotSettled,

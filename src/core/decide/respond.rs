@@ -31,7 +31,7 @@ pub(super) fn apply(
         FirstResponseKind::InProgress { .. } => {
             transition.start_clock(ClockKind::Progress, transition.now);
         }
-        FirstResponseKind::NeedInformation => transition.case.asked_at = Some(transition.now),
+        FirstResponseKind::NeedInformation => transition.wait_for_authority(),
         FirstResponseKind::NoData => transition.end(by, Outcome::NoDataFound, None),
         FirstResponseKind::Refused(reason) => {
             transition.end(by, Outcome::Rejected, Some(reason));

@@ -106,6 +106,7 @@ fn clocks() -> BTreeMap<ClockKind, Promise> {
         (HOUR, "head-of-desk"),
     );
     BTreeMap::from([
+        (ClockKind::Question, term(HOUR, 12, 24, "desk", "shift-lead")),
         (ClockKind::Progress, progress),
         (ClockKind::EEvidenceEmergency, emergency_order),
         (ClockKind::EEvidence, term(DAY, 8, 10, "legal-on-call", "head-of-desk")),

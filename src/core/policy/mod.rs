@@ -190,7 +190,8 @@ impl Policy {
 }
 
 /// The clocks whose promise is the same for both classes.
-pub const CLOCKS: [ClockKind; 9] = [
+pub const CLOCKS: [ClockKind; 10] = [
+    ClockKind::Question,
     ClockKind::Progress,
     ClockKind::EEvidenceEmergency,
     ClockKind::EEvidence,

@@ -121,6 +121,7 @@ wired!(
     [
         FirstResponse,
         Reply,
+        Question,
         Progress,
         Completion,
         EEvidenceEmergency,

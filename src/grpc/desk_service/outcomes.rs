@@ -8,6 +8,7 @@ use tonic::Status;
 use super::judgements::registered;
 use super::{MESSAGE_CHARS, answer, chosen, epoch};
 use crate::core::intake::{Checks, Choice, Code, check_optional_text, check_sha256, check_text};
+use crate::core::memory::Recall;
 use crate::core::{
     Caller, CaseId, DataCategory, Deed, Disposition, Ending, KeyId, Manifest, Outcome, Proposed,
     Refusal,
@@ -40,7 +41,13 @@ pub(super) async fn propose_outcome<S: Store>(
     check_text(&mut checks, "message", &message.message, MESSAGE_CHARS);
     check_optional_text(&mut checks, "justification", &message.justification, MESSAGE_CHARS);
     let sent = match (&message.ending, message.dispositions.as_slice()) {
-        (Some(ending), []) => read_ending(&edge, &mut checks, ending).map(Sent::Whole),
+        (Some(ending), []) => {
+            if message.manifest.is_some() {
+                let fix = "a case that is ended as a whole sends nothing; leave the manifest out";
+                checks.violation("manifest", Code::Contradiction, fix);
+            }
+            read_ending(&edge, &mut checks, ending).map(Sent::Whole)
+        }
         (None, [_, ..]) => read_categories(&mut checks, &message),
         (Some(_), [_, ..]) => {
             let fix = "decide categories, or end the case as a whole, not both";
@@ -180,13 +187,19 @@ async fn summary<S: Store>(
     let unknown = Refusal::RecipientKeyUnknown;
     let recipient_key = registered(head, unknown, |authority| authority.recipient_key(key)).await?;
     let mut digest = Sha256::new();
-    items.iter().for_each(|item| digest.update(item.sha256.to_ascii_lowercase()));
+    items.iter().for_each(|item| digest.update(digest_of(item)));
     Ok(recipient_key.map(|recipient_key| Manifest {
         items: u32::try_from(items.len()).unwrap_or(u32::MAX),
         bytes: items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.size_bytes)),
         digest: digest.finalize().into(),
         recipient_key,
     }))
+}
+
+/// The digest of an item, whose form was checked.
+fn digest_of(item: &wire::ManifestItem) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(item.sha256.get(at..at + 2)?, 16).ok();
+    (0..item.sha256.len()).step_by(2).filter_map(byte).collect()
 }
 
 fn read_ending<S: Store>(
@@ -235,8 +248,13 @@ pub(super) async fn approve_outcome<S: Store>(
     }
     let head = valid(checks, head)?;
     let desk = head.desk.clone();
-    // What the authority is told is what was proposed. Another proposal would have another number,
-    // and this one could not be approved any more.
+    let case = desk.get(head.id).await.map_err(status::error)?;
+    let is_waiting = case.proposal.as_ref().is_some_and(|waits| waits.number == message.proposal);
+    if !is_waiting && case.memory.recall(&head.act) == Recall::New {
+        return Err(status::error(Refusal::ProposalReplaced.into()));
+    }
+    // What the authority is told is what was proposed. It waited before its words are read; if another
+    // has replaced it meanwhile, this one cannot be approved any more.
     let contents = desk.contents(head.id).await.map_err(status::error)?;
     let entries = open(head.id, &contents, Reader::Desk)?.entries;
     let proposal = latest_proposal(&entries).cloned().unwrap_or_default();
