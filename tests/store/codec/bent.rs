@@ -1,6 +1,7 @@
 //! Whatever Redis holds, it is read or refused; nothing is read that would not be written alike.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -77,6 +78,12 @@ fn incident() -> Incident {
     incident.unwrap()
 }
 
+/// One that was opened later and that nobody tampers with.
+fn other() -> Incident {
+    let opened_at = START + Duration::from_mins(1);
+    Incident { name: "lyon".parse().unwrap(), version: 1, opened_at, ..incident() }
+}
+
 /// A Redis in which somebody changes the bytes of an incident.
 struct Tampered {
     store: Arc<RedisStore>,
@@ -95,16 +102,17 @@ impl Tampered {
         let mut set = redis::cmd("HSET");
         set.arg(Self::KEY).arg("version").arg(1).arg("state").arg(bytes);
         let () = set.query(&mut self.redis).unwrap();
-        let read = match (self.store.incident(&name()).await, self.store.incidents().await) {
-            (Ok(loaded), Ok(listed)) => {
-                assert_eq!(listed.first(), loaded.incident.as_ref());
-                loaded.incident.unwrap()
-            }
-            (Err(StoreError::Unreadable { .. }), Err(StoreError::Unreadable { .. })) => {
+        // What cannot be read is left out of the list, and hides nothing else there.
+        let listed = self.store.incidents().await.unwrap();
+        let read = match self.store.incident(&name()).await {
+            Ok(loaded) => loaded.incident.unwrap(),
+            Err(StoreError::Unreadable { .. }) => {
+                assert_eq!(listed, [other()]);
                 return None;
             }
-            other => panic!("neither read nor refused: {other:?}"),
+            Err(error) => panic!("neither read nor refused: {error}"),
         };
+        assert!(listed.len() == 2 && listed.contains(&other()) && listed.contains(&read));
         let next = Incident { version: 2, ..read.clone() };
         let observed_at = now(self.store.as_ref()).await;
         let incident = next.clone();
@@ -123,10 +131,11 @@ async fn whatever_an_incident_holds_it_is_read_or_refused() {
     let redis = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     let mut tampered = Tampered { store, redis };
     let first = Incident { version: 1, ..incident() };
-    let observed_at = now(tampered.store.as_ref()).await;
-    let incident = first.clone();
-    let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
-    assert_eq!(tampered.store.commit_incident(commit).await.unwrap(), Outcome::Written);
+    for incident in [first.clone(), other()] {
+        let observed_at = now(tampered.store.as_ref()).await;
+        let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
+        assert_eq!(tampered.store.commit_incident(commit).await.unwrap(), Outcome::Written);
+    }
     let bytes = tampered.state();
     assert_eq!(bytes[..2], [0x08, 1], "the format comes first");
     assert_eq!(tampered.read(&bytes).await, Some(first));

@@ -13,8 +13,9 @@ use super::{
     EMERGENCY, Replica, START, changes, fingerprint, list, memory, on_redis, plain, tagged,
 };
 use crate::support::make::{act, intake, ms};
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::wait::eventually;
-use crate::{AGE_MAX, PATIENCE, load};
+use crate::{AGE_MAX, PATIENCE, load, open, options};
 
 fn paris() -> IncidentName {
     "paris".parse().unwrap()
@@ -262,16 +263,72 @@ async fn the_sorter_of_another_replica_learns_of_it_by_itself() {
     second.act(case.id, "p", Deed::ProvideInformation).await;
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted([blind.id, case.id]));
     // A process that closes an incident and dies leaves the rest to the others.
-    let loaded = store.incident(&paris()).await.unwrap();
-    let act = by_supervisor("close");
-    let closed = decide_incident(loaded.incident.as_ref(), &act, &IncidentCommand::Close, START);
-    let IncidentDecision::Next(incident) = closed else { panic!("it was open: {closed:?}") };
-    let (incident, observed_at) = (*incident, loaded.now);
-    let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
-    assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
+    close_and_die(store.as_ref()).await;
     assert_eq!(lane(store.as_ref(), Lane::Incident).await.len(), 2);
     let is_sorted = async || lane(store.as_ref(), Lane::Ordinary).await.len() == 2;
     eventually("they are sorted back", PATIENCE, is_sorted).await;
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
     sorter.abort();
+}
+
+/// While its authority owes an answer a case is in no lane, and nothing is there to be moved when the
+/// incident is closed.
+#[tokio::test]
+async fn what_was_asked_in_an_incident_comes_back_to_the_ordinary_lane() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let sorter = tokio::spawn(Sorter::new(replica.desk.clone()).run());
+    // Its first look, which sorts everything whatever it finds, is over.
+    tokio::task::yield_now().await;
+    replica.open("paris").await.unwrap();
+    let case = replica.submit(tagged("1", EMERGENCY, "paris")).await.id;
+    replica.act(case, "c", Deed::Claim).await;
+    replica.act(case, "a", Deed::Respond(1, FirstResponseKind::NeedInformation)).await;
+    replica.act(case, "r", Deed::Release(1)).await;
+    replica.close("paris").await.unwrap();
+    replica.act(case, "p", Deed::ProvideInformation).await;
+    let is_back = async || lane(store.as_ref(), Lane::Ordinary).await == [case];
+    eventually("it waits where it belongs", PATIENCE, is_back).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
+    sorter.abort();
+}
+
+/// Somebody closed the incident and died before sorting; the write of the one who sorts in their place
+/// is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sort_that_failed_is_tried_again() {
+    let (redis, store) = on_redis().await;
+    let first = Replica::start(plain(), &store);
+    let proxy = Proxy::start(redis.port(), b"EVALSHA").await;
+    let second = Replica::start(plain(), &open(&options(&[proxy.url()])).await);
+    let sorter = tokio::spawn(Sorter::new(second.desk.clone()).run());
+    first.open("paris").await.unwrap();
+    let case = first.submit(tagged("1", EMERGENCY, "paris")).await.id;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, [case]);
+    eventually("the other has heard of it", PATIENCE, async || {
+        let number = changes(store.as_ref()).await.len();
+        let heard = second.submit(tagged(&format!("s{number}"), EMERGENCY, "paris")).await;
+        heard.incident.is_some()
+    })
+    .await;
+    let waiting = list(store.as_ref(), &Index::All).await;
+    proxy.arm(Fault::CutBefore, 1);
+    close_and_die(store.as_ref()).await;
+    eventually("the fault happens", PATIENCE, async || proxy.bitten() == 1).await;
+    let are_back = async || lane(store.as_ref(), Lane::Ordinary).await == sorted(waiting.clone());
+    eventually("they are sorted all the same", PATIENCE, are_back).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
+    sorter.abort();
+}
+
+/// Closes the incident as a process does that dies before it has sorted anything.
+async fn close_and_die(store: &impl Store) {
+    let loaded = store.incident(&paris()).await.unwrap();
+    let act = by_supervisor("close");
+    let closed =
+        decide_incident(loaded.incident.as_ref(), &act, &IncidentCommand::Close, loaded.now);
+    let IncidentDecision::Next(incident) = closed else { panic!("it was open: {closed:?}") };
+    let (incident, observed_at) = (*incident, loaded.now);
+    let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
+    assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
 }

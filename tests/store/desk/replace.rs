@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use urgence::core::policy::Rules;
 use urgence::core::policy::live::{Contacts, Live};
-use urgence::core::{Case, ClockKind, ContactName, Deed, Event, FirstResponseKind, Policy};
+use urgence::core::{
+    Case, ClockKind, ContactName, Deed, Event, FirstResponseKind, PauseReason, Policy,
+};
 use urgence::desk::{Desk, DeskSettings, Error};
 use urgence::registry::Registry;
 use urgence::store::{MemoryStore, Store};
@@ -91,6 +93,13 @@ async fn a_contact_that_an_open_case_names_must_stay() {
     replica.act(case.id, "a", Deed::Respond(1, kind)).await;
     replica.act(case.id, "r", Deed::Release(1)).await;
     assert_eq!(replace(desk, &[]).await, Err(missing()));
+    // So may one whose authority is asked, also while the other clock stands still.
+    replica.act(case.id, "c2", Deed::Claim).await;
+    replica.act(case.id, "ask", Deed::AskForInformation(2)).await;
+    let waits = PauseReason::AwaitingInformation;
+    replica.act(case.id, "p", Deed::PauseClock(2, ClockKind::Completion, waits)).await;
+    replica.act(case.id, "r2", Deed::Release(2)).await;
+    assert_eq!(replace(desk, &[]).await, Err(missing()));
     // With all of them it is taken.
     let all: Vec<_> = built_in.contacts().into_iter().collect();
     assert_eq!(replace(desk, &all).await, Ok(()));
@@ -108,6 +117,10 @@ async fn without_a_case_that_may_page_every_contact_may_go() {
     let case = replica.submit(intake("fr-pnij", "1", EMERGENCY)).await;
     replica.act(case.id, "c", Deed::Claim).await;
     let ended = replica.act(case.id, "a", Deed::Respond(1, FirstResponseKind::NoData)).await;
+    assert_eq!(replace(&replica.desk, &[]).await, Ok(()), "it waits for nothing but its purge");
+    let built_in = Policy::built_in();
+    let live = reaching(built_in.contacts());
+    replica.desk.replace(built_in.clone(), live, Registry::Unlisted).await.unwrap();
     wake_all(&replica.desk, &store, ended.ended.unwrap().purge_at).await;
     assert_eq!(replace(&replica.desk, &[]).await, Ok(()));
 }
