@@ -373,7 +373,8 @@ async fn ask_for_information() {
 
     let asked = ana.does_once(case.ask(), |other| other.message = "Other".to_owned()).await;
     assert_eq!(asked.state(), CaseState::AwaitingInformation);
-    assert_eq!(running(&asked.clocks), [ClockKind::Completion], "nobody waits for a word of ours");
+    let waiting = [ClockKind::Question, ClockKind::Completion];
+    assert_eq!(running(&asked.clocks), waiting, "nobody waits for a word of ours");
     let shown = portal.is_shown(&case.name).await;
     let status = shown.case.unwrap();
     assert!(status.state() == CaseState::AwaitingInformation && status.asked_at == asked.asked_at);
@@ -384,7 +385,7 @@ async fn ask_for_information() {
     assert!(shown.entries[0].said == Some(Said::Questions(entry)));
     // While the authority owes an answer, a word to it starts no clock of ours.
     let updated = ana.does(case.update()).await;
-    assert_eq!(running(&updated.clocks), [ClockKind::Completion]);
+    assert_eq!(running(&updated.clocks), waiting);
     assert_eq!(updated.state(), CaseState::AwaitingInformation);
 
     // Its answer is owed one as quickly as the first, and an update is one.
@@ -396,7 +397,7 @@ async fn ask_for_information() {
     // So is a question.
     ana.does(case.ask()).await;
     portal.does(case.case().inform()).await;
-    assert_eq!(running(&ana.does(case.ask()).await.clocks), [ClockKind::Completion]);
+    assert_eq!(running(&ana.does(case.ask()).await.clocks), waiting);
 
     let question = |length| "x".repeat(length);
     for (questions, wanted) in [

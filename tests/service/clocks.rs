@@ -45,7 +45,7 @@ async fn pause_and_resume() {
     let before = ana.does(case.in_progress()).await;
     use ClockKind::{Completion, EEvidence, EEvidenceEmergency, Progress};
     assert_eq!(running(&before.clocks), [Progress, Completion, EEvidenceEmergency]);
-    for kind in 1..=12 {
+    for kind in 1..=13 {
         let kind = ClockKind::try_from(kind).unwrap();
         if ![Completion, EEvidence, EEvidenceEmergency].contains(&kind) {
             assert_forbidden(ana.tries(case.pause(kind)).await, "CLOCK_NOT_PAUSABLE");
@@ -124,7 +124,7 @@ async fn a_clock_that_stands_still_pages_nobody_until_it_goes_on() {
     .await;
     assert_eq!(fired(redis, Kind::Completion)[..2], wanted);
     let marks = "urgence_clock_marks_total{clock=\"completion\",threshold=\"limit\"}";
-    assert_eq!(stage.service.metric(marks).await, 1.0);
+    eventually("it is counted", PATIENCE, async || stage.service.metric(marks).await == 1.0).await;
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_delivery_that_nobody_confirms_shows_after_its_limit() {
     })
     .await;
     let marks = "urgence_clock_marks_total{clock=\"delivery-confirmation\",threshold=\"limit\"}";
-    assert_eq!(stage.service.metric(marks).await, 1.0);
+    eventually("it is counted", PATIENCE, async || stage.service.metric(marks).await == 1.0).await;
     let now = ana.sees(&case.name).await.case.unwrap();
     let overdue = clock(&now.clocks, ClockKind::DeliveryConfirmation);
     assert!(overdue.stopped_at.is_none() && overdue.is_overdue);
@@ -164,6 +164,27 @@ async fn a_delivery_that_nobody_confirms_shows_after_its_limit() {
         *event == Event::ClockStopped { clock, punctuality }
     };
     assert!(events(&stage.redis).iter().any(is_breached));
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_is_not_forgotten() {
+    let stage = Stage::with(&promise("clocks.question", "1s", "2s"));
+    let (ana, portal) = (stage.caller(ANA), stage.caller(FRENCH));
+    let case = held(&stage, &ana).await;
+    ana.does(case.need_information()).await;
+    ana.does(case.pause(ClockKind::Completion)).await;
+    ana.does(case.release()).await;
+    eventually("the desk is told", PATIENCE, async || {
+        fired(&stage.redis, Kind::Question).len() >= 2
+    })
+    .await;
+    let wanted = [(1, Some(Mark::Target)), (2, Some(Mark::Limit))];
+    assert_eq!(fired(&stage.redis, Kind::Question)[..2], wanted);
+    let shown = portal.is_shown(&case.name).await.case.unwrap();
+    let question = clock(&shown.clocks, ClockKind::Question);
+    assert!(question.is_overdue && question.started_at == shown.asked_at);
+    let told = portal.does(case.case().inform()).await;
+    assert!(clock(&told.clocks, ClockKind::Question).stopped_at.is_some());
 }
 
 #[tokio::test]
@@ -236,6 +257,10 @@ async fn settle_clock() {
     assert_eq!(running(&settled.clocks), [ClockKind::UserNotice]);
     assert_eq!(settled.state(), wire::CaseState::Delivered, "it has not said so itself");
     assert_eq!(portal.does(mine.confirm_delivery(1)).await.state(), wire::CaseState::Closed);
+    // The order not to tell the person concerned was lifted: from now on they must be told.
+    let silenced = not_to_be_told(&stage, &ana, 86_400).await;
+    let settled = ana.does_once(silenced.settle(ClockKind::NonDisclosure), other).await;
+    assert_eq!(running(&settled.clocks), [ClockKind::UserNotice, ClockKind::DeliveryConfirmation]);
     // Without a disclosure there is nothing that a validation could still make lawful.
     let mut order = asking(&[DataCategory::Subscriber]);
     order.request.as_mut().unwrap().is_without_validation = true;
@@ -255,34 +280,40 @@ async fn settle_clock() {
     assert_fields(ana.tries(bad).await, &wanted);
 }
 
+/// A case whose data went out while nobody may be told for some seconds yet.
+async fn not_to_be_told(stage: &Stage, responder: &Caller, seconds: i64) -> Named {
+    let now: i64 = stage.redis.command(&["TIME"]).lines().next().unwrap().parse().unwrap();
+    let until = Some(prost_types::Timestamp { seconds: now + seconds, nanos: 0 });
+    let mut message = asking(&[DataCategory::Subscriber]);
+    let legal_basis = "Code".to_owned();
+    let non_disclosure = wire::NonDisclosure { is_requested: true, legal_basis, until };
+    message.request.as_mut().unwrap().non_disclosure = Some(non_disclosure);
+    let mine = responder.claims(&stage.caller(FRENCH).submits(message).await).await;
+    responder.does(mine.case().verify(wire::Verification::CallbackConfirmed)).await;
+    responder.does(mine.propose(&[disclosed(DataCategory::Subscriber)])).await;
+    let end = stage.caller(BO).does(mine.case().approve(1)).await;
+    assert_eq!(clock(&end.clocks, ClockKind::NonDisclosure).limit_at, until);
+    mine.case()
+}
+
 #[tokio::test]
 async fn nobody_is_told_while_the_authority_forbids_it() {
     let stage = Stage::open();
     let (ana, portal) = (stage.caller(ANA), stage.caller(FRENCH));
-    let now: i64 = stage.redis.command(&["TIME"]).lines().next().unwrap().parse().unwrap();
-    let mut message = asking(&[DataCategory::Subscriber]);
-    let until = prost_types::Timestamp { seconds: now + 4, nanos: 0 };
-    message.request.as_mut().unwrap().non_disclosure = Some(wire::NonDisclosure {
-        is_requested: true,
-        legal_basis: "Code".to_owned(),
-        until: Some(until),
-    });
-    let mine = ana.claims(&portal.submits(message).await).await;
-    ana.does(mine.case().verify(wire::Verification::CallbackConfirmed)).await;
-    ana.does(mine.propose(&[disclosed(DataCategory::Subscriber)])).await;
-    let end = stage.caller(BO).does(mine.case().approve(1)).await;
+    let mine = not_to_be_told(&stage, &ana, 4).await;
+    let end = ana.sees(&mine.0).await.case.unwrap();
     use ClockKind::{DeliveryConfirmation, NonDisclosure, UserNotice};
     assert_eq!(running(&end.clocks), [NonDisclosure, DeliveryConfirmation]);
-    assert_eq!(clock(&end.clocks, NonDisclosure).limit_at, Some(until));
-    let clocks = async || ana.sees(&mine.name).await.case.unwrap().clocks;
+    let until = clock(&end.clocks, NonDisclosure).limit_at;
+    let clocks = async || ana.sees(&mine.0).await.case.unwrap().clocks;
     eventually("the person may be told", PATIENCE, async || {
         running(&clocks().await) == [UserNotice, DeliveryConfirmation]
     })
     .await;
     let clocks = clocks().await;
     let notice = clock(&clocks, UserNotice);
-    assert_eq!(notice.started_at, Some(until), "from the instant on, however late it was seen");
-    let shown = portal.is_shown(&mine.name).await.case.unwrap();
+    assert_eq!(notice.started_at, until, "from the instant on, however late it was seen");
+    let shown = portal.is_shown(&mine.0).await.case.unwrap();
     assert!(find_clock(&shown.clocks, UserNotice).is_none(), "that duty is the desk's own");
 }
 
@@ -335,7 +366,7 @@ async fn get_policy() {
     let name = stage.caller(FRENCH).submits(asking(&[DataCategory::Subscriber])).await;
     assert_eq!(ana.sees(&name).await.case.unwrap().policy, policy.policy);
     assert_eq!(policy.lease, Some(seconds(300)));
-    assert_eq!((policy.bands.len(), policy.promises.len()), (13, 24));
+    assert_eq!((policy.bands.len(), policy.promises.len()), (13, 26));
     let band =
         |nature: Nature| policy.bands.iter().find(|found| found.nature() == nature).unwrap().band;
     assert_eq!(

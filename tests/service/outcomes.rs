@@ -54,7 +54,7 @@ async fn propose_outcome() {
     assert!(proposal.at.is_some() && proposal.ending.is_none());
     assert_eq!(proposal.dispositions, [disclosed(SUBSCRIBER), not_held(TRAFFIC)]);
     // The digest over the digests of both items, whatever case their digits have.
-    let digest = Sha256::digest("5a".repeat(64));
+    let digest = Sha256::digest([0x5a; 64]);
     let manifest = wire::ManifestSummary {
         items: 2,
         bytes: 2_000,
@@ -94,6 +94,8 @@ async fn what_cannot_be_approved_is_not_proposed() {
     forbidden(case.propose(&[not_held(CONTENT)]), "CATEGORY_NOT_REQUESTED").await;
     let by_law = refused(SUBSCRIBER, RefusalReason::ConflictOfLaw);
     forbidden(case.propose(&[by_law]), "CONFLICT_NOT_RECORDED").await;
+    let end_by_law = case.end(rejected(RefusalReason::ConflictOfLaw));
+    forbidden(end_by_law, "CONFLICT_NOT_RECORDED").await;
     ana.does(case.case().conflict(SUBSCRIBER)).await;
     forbidden(case.propose(&[disclosed(SUBSCRIBER)]), "CONFLICT_STANDS").await;
     let mut unknown_key = case.propose(&[disclosed(TRAFFIC)]);
@@ -192,6 +194,9 @@ async fn a_proposal_is_told_all_its_mistakes_at_once() {
     ] {
         wrong(case.propose(&[disposition]), &[wanted]).await;
     }
+    let manifest = case.propose(&[disclosed(SUBSCRIBER)]).manifest;
+    let sends = wire::ProposeOutcomeRequest { manifest, ..case.end(ending(Outcome::Transferred)) };
+    wrong(sends, &["manifest: CONTRADICTION"]).await;
     for (end, wanted) in [
         (wire::Ending::default(), "ending.outcome: REQUIRED"),
         (ending(Outcome::DisclosedFull), "ending.outcome: OUT_OF_RANGE"),

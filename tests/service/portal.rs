@@ -46,7 +46,7 @@ async fn provide_information() {
     let held = ana.claims(&name).await;
     ana.does(held.need_information()).await;
     let asked = ana.does(held.release()).await;
-    assert_eq!(running(&asked.clocks), [ClockKind::Completion]);
+    assert_eq!(running(&asked.clocks), [ClockKind::Question, ClockKind::Completion]);
     let queue = || async {
         let queue = wire::DeskServiceListRequest::default();
         ana.desk().list(ana.by(queue)).await.unwrap().into_inner().cases
@@ -56,6 +56,7 @@ async fn provide_information() {
     assert!(told.asked_at.is_none() && told.state() == CaseState::AwaitingVerification);
     let reply = clock(&told.clocks, ClockKind::Reply);
     assert!(reply.stopped_at.is_none());
+    assert_eq!(running(&told.clocks), [ClockKind::Reply, ClockKind::Completion]);
     assert_eq!(between_ms(&reply.started_at, &reply.target_at), 20 * 60 * 1_000);
     assert_eq!(between_ms(&reply.started_at, &reply.limit_at), 30 * 60 * 1_000);
     let waiting = queue().await;

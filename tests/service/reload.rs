@@ -217,3 +217,23 @@ async fn a_contact_that_an_open_case_still_pages_cannot_be_dropped() {
     reload(&stage, &without, AUTHORITIES, RELOADED).await;
     assert_ne!(policy_of(&ana).await.policy, before.policy);
 }
+
+/// Nobody is woken for it, but its clock will go on.
+#[tokio::test]
+async fn a_case_that_stands_still_still_pages_later() {
+    let contacts = |names: &str| {
+        let lines = names.split(' ').map(|name| format!("{name} = [\"log\"]\n"));
+        format!("[contacts]\n{}", lines.collect::<String>())
+    };
+    let usual = "all desk duty-manager head-of-desk legal-on-call shift-lead";
+    let with_executive = policy(&contacts(&format!("{usual} executive")));
+    let without = policy(&contacts(usual)).replace("\"executive\"", "\"head-of-desk\"");
+    let stage = Stage::with_policy(&with_executive);
+    let ana = stage.caller(ANA);
+    let mine = held(&stage, &ana).await;
+    ana.does(mine.pause(wire::ClockKind::Completion)).await;
+    ana.does(mine.need_information()).await;
+    ana.does(mine.release()).await;
+    let said = ["this desk was not reloaded", "still page these contacts: executive"];
+    reload(&stage, &without, AUTHORITIES, &said).await;
+}

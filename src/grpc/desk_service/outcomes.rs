@@ -251,7 +251,9 @@ pub(super) async fn approve_outcome<S: Store>(
     let case = desk.get(head.id).await.map_err(status::error)?;
     let is_waiting = case.proposal.as_ref().is_some_and(|waits| waits.number == message.proposal);
     if !is_waiting && case.memory.recall(&head.act) == Recall::New {
-        return Err(status::error(Refusal::ProposalReplaced.into()));
+        let ended = case.has_ended();
+        let refusal = if ended { Refusal::CaseEnded } else { Refusal::ProposalReplaced };
+        return Err(status::error(refusal.into()));
     }
     // What the authority is told is what was proposed. It waited before its words are read; if another
     // has replaced it meanwhile, this one cannot be approved any more.

@@ -311,6 +311,9 @@ async fn a_sort_that_failed_is_tried_again() {
         heard.incident.is_some()
     })
     .await;
+    // And has written all that it has to.
+    let is_empty = async || lane(store.as_ref(), Lane::Ordinary).await.is_empty();
+    eventually("all are in the lane", PATIENCE, is_empty).await;
     let waiting = list(store.as_ref(), &Index::All).await;
     proxy.arm(Fault::CutBefore, 1);
     close_and_die(store.as_ref()).await;
