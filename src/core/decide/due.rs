@@ -103,7 +103,7 @@ impl Transition<'_> {
     }
 
     /// A term is over: the clock has nothing more to say.
-    fn end_term(&mut self, kind: ClockKind, at: Timestamp) {
+    pub(super) fn end_term(&mut self, kind: ClockKind, at: Timestamp) {
         self.stop_clock(kind, at);
         let is_notice_owed = kind == ClockKind::NonDisclosure
             && !self.case.disclosures.is_empty()
@@ -186,7 +186,9 @@ pub(super) fn union(pages: Vec<Page>) -> Option<Page> {
         .into_iter()
         .reduce(|one, other| {
             let contacts = &one.contacts | &other.contacts;
-            let newest = if other.due_at >= one.due_at { other } else { one };
+            // Of two at one instant, that of the answer that is owed speaks.
+            let age = |page: &Page| (page.due_at, page.key.clock.is_response());
+            let newest = if age(&other) >= age(&one) { other } else { one };
             Page { contacts, ..newest }
         })
         .map(|page| if is_several { Page { cause: PageCause::CatchUp, ..page } } else { page })

@@ -18,6 +18,10 @@ pub(super) fn apply(
         return Err(Refusal::ClockNotRunning);
     }
     transition.events.push(Event::ClockSettled { by: by.clone(), clock: kind, settlement });
-    transition.stop_clock(kind, transition.now);
+    if kind.is_term() {
+        transition.end_term(kind, transition.now);
+    } else {
+        transition.stop_clock(kind, transition.now);
+    }
     Ok(())
 }
