@@ -141,7 +141,7 @@ fn decode_rules(stored: StoredPolicy) -> Result<Rules, Unreadable> {
     rules.emergency_completion = decode_promise(completion)?;
     let completion = field(WHAT, "routine_completion", stored.routine_completion)?;
     rules.routine_completion = decode_promise(completion)?;
-    rules.clocks.clear();
+    // A clock that this policy did not know yet is the built-in's.
     for (word, promise) in stored.clocks {
         let kind = field(WHAT, "clocks", ClockKind::from_word(&word))?;
         rules.clocks.insert(kind, decode_promise(promise)?);
