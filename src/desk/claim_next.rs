@@ -3,6 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -38,6 +39,8 @@ type Reply = oneshot::Sender<Result<Option<Handover>, Error>>;
 
 /// A caller in line.
 pub(super) struct Waiter {
+    /// Drawn when the call came: the look for a note takes one longer than another.
+    ticket: u64,
     act: Act,
     deadline: Instant,
     reply: Reply,
@@ -50,12 +53,16 @@ impl<S: Store> Desk<S> {
     /// # Errors
     /// The act's id was used for something else, or the claim is not known to be stored.
     pub async fn claim_next(&self, act: Act, wait: Duration) -> Result<Option<Done>, Error> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         if let Some(id) = self.store.noted(act.key()).await? {
             return self.hand_over_again(id, &act).await.map(Some);
         }
         let (reply, answer) = oneshot::channel();
         let deadline = monotonic_now() + wait.min(WAIT_MAX);
-        self.line.send(Waiter { act, deadline, reply }).await.map_err(|_| Error::Stopping)?;
+        self.line
+            .send(Waiter { ticket, act, deadline, reply })
+            .await
+            .map_err(|_| Error::Stopping)?;
         let handover = answer.await.map_err(|_| Error::Stopping)??;
         Ok(handover.map(Handover::take))
     }
@@ -167,16 +174,17 @@ impl<S: Store> ClaimLine<S> {
         }
     }
 
-    /// Puts a caller at the end of the line; one who asks again takes the place of the call before,
+    /// Puts a caller into the line, in the order of the calls; one who asks again takes the place of the call before,
     /// whose connection is probably dead.
     fn join(&mut self, waiter: Waiter) {
-        match self.waiting.iter_mut().find(|waiting| waiting.act == waiter.act) {
-            Some(waiting) => {
-                let before = std::mem::replace(waiting, waiter);
-                _ = before.reply.send(Err(Error::Superseded));
-            }
-            None => self.waiting.push_back(waiter),
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.act == waiter.act) {
+            let waiter = Waiter { ticket: waiting.ticket, ..waiter };
+            let before = std::mem::replace(waiting, waiter);
+            _ = before.reply.send(Err(Error::Superseded));
+            return;
         }
+        let place = self.waiting.partition_point(|other| other.ticket < waiter.ticket);
+        self.waiting.insert(place, waiter);
     }
 
     /// The most urgent cases, as many as there are callers to take them.

@@ -14,6 +14,7 @@ mod wake;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
@@ -55,6 +56,8 @@ pub struct Desk<S> {
     open_incidents: ArcSwap<Vec<Incident>>,
     hints: Hints,
     line: mpsc::Sender<claim_next::Waiter>,
+    /// The number of the next call that waits for a case.
+    tickets: AtomicU64,
     tail: watch::TailReceiver,
 }
 
@@ -84,6 +87,7 @@ impl<S: Store> Desk<S> {
             open_incidents: ArcSwap::default(),
             hints: Hints::default(),
             line,
+            tickets: AtomicU64::new(0),
             tail,
         });
         let claim_line = ClaimLine::new(Arc::clone(&desk), waiters);

@@ -164,7 +164,7 @@ fn every_walk_keeps_the_invariants() {
 }
 
 #[test]
-#[ignore = "ten minutes: for a change to a rule, and before a release"]
+#[ignore = "ten minutes: run by `make walk`, for a change to a rule and before a release"]
 fn every_walk_without_bound_keeps_the_invariants() {
     let met = walk_everywhere(usize::MAX);
     assert!(met.transitions > 1_000_000, "only {} transitions", met.transitions);

@@ -6,6 +6,7 @@ use super::answer::{StoredResponse, decode_response, encode_response};
 use super::clock::{StoredClock, decode_clock, encode_clock};
 use super::facts::{StoredConflict, StoredFacts, decode_conflict, decode_facts};
 use super::facts::{encode_conflict, encode_facts, unknown_facts};
+use super::memory::{decode_memory, encode_memory};
 use super::outcome::{
     StoredDisclosure, StoredDisposition, StoredEnded, StoredProposal, decode_disclosure,
     decode_disposition, decode_ended, decode_proposal, encode_disclosure, encode_disposition,
@@ -13,10 +14,9 @@ use super::outcome::{
 };
 use super::{check_format, field, unreadable};
 use crate::core::case::{Acknowledgement, Lowering};
-use crate::core::memory::Remembered;
 use crate::core::{
     Band, Case, CaseId, Claim, Clock, ClockKind, ClockState, FirstResponse, FirstResponseKind,
-    Memory, Nature, PolicyId, RequestDigest, Timestamp, Verification,
+    Nature, PolicyId, RequestDigest, Timestamp, Verification,
 };
 use crate::store::Unreadable;
 
@@ -132,7 +132,6 @@ struct StoredAcknowledgement {
 /// The bytes of a case's state.
 #[must_use]
 pub fn encode_case(case: &Case) -> Vec<u8> {
-    let remembered = case.memory.iter().flat_map(|act| act.key.iter().chain(&act.digest));
     StoredCase {
         format: FORMAT,
         authority: case.authority.to_string(),
@@ -146,7 +145,7 @@ pub fn encode_case(case: &Case) -> Vec<u8> {
         first_response: case.first_response.as_ref().map(encode_response),
         claim: case.claim.as_ref().map(encode_claim),
         claim_epoch: case.claim_epoch,
-        memory: remembered.copied().collect(),
+        memory: encode_memory(&case.memory),
         facts: Some(encode_facts(&case.facts)),
         asked_ms: case.asked_at.map(Timestamp::as_millis),
         withdrawal_ms: case.withdrawal_at.map(Timestamp::as_millis),
@@ -259,7 +258,7 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
         legal_hold: optional("legal_hold", &stored.legal_hold)?,
         acknowledgement: stored.acknowledgement.as_ref().map(decode_acknowledgement).transpose()?,
         purged_at: stored.purged_ms.map(Timestamp::from_millis),
-        memory: decode_memory(&stored.memory)?,
+        memory: decode_memory(WHAT, &stored.memory)?,
         first_response,
         authority,
     })
@@ -320,18 +319,4 @@ fn decode_acknowledgement(stored: &StoredAcknowledgement) -> Result<Acknowledgem
         by: field(WHAT, "acknowledgement.by", stored.by.parse().ok())?,
         at: Timestamp::from_millis(stored.at_ms),
     })
-}
-
-fn decode_memory(bytes: &[u8]) -> Result<Memory, Unreadable> {
-    let (entries, rest) = bytes.as_chunks::<32>();
-    if !rest.is_empty() || entries.len() > Memory::ACTS_MAX {
-        return Err(unreadable(WHAT, "the field memory has a length that cannot be"));
-    }
-    let entry = |bytes: &[u8; 32]| {
-        let mut remembered = Remembered { key: [0; 16], digest: [0; 16] };
-        remembered.key.copy_from_slice(&bytes[..16]);
-        remembered.digest.copy_from_slice(&bytes[16..]);
-        remembered
-    };
-    Ok(entries.iter().map(entry).collect())
 }

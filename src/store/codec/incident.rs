@@ -2,11 +2,11 @@
 
 use prost::Message as _;
 
+use super::memory::{decode_memory, encode_memory};
 use super::{check_format, field, unreadable};
 use crate::core::incident::JoinRule;
 use crate::core::intake::Fingerprint;
-use crate::core::memory::Remembered;
-use crate::core::{Incident, IncidentName, Memory, Nature, Timestamp};
+use crate::core::{Incident, IncidentName, Nature, Timestamp};
 use crate::store::Unreadable;
 
 const FORMAT: u32 = 1;
@@ -36,7 +36,6 @@ struct StoredIncident {
 /// The bytes of an incident.
 pub(in crate::store) fn encode_incident(incident: &Incident) -> Vec<u8> {
     let rule = &incident.rule;
-    let remembered = incident.memory.iter().flat_map(|act| act.key.iter().chain(&act.digest));
     StoredIncident {
         format: FORMAT,
         tag: rule.tag.map(|tag| tag.0.to_vec()),
@@ -45,7 +44,7 @@ pub(in crate::store) fn encode_incident(incident: &Incident) -> Vec<u8> {
         opened_by: incident.opened_by.to_string(),
         opened_ms: incident.opened_at.as_millis(),
         closed_ms: incident.closed_at.map(Timestamp::as_millis),
-        memory: remembered.copied().collect(),
+        memory: encode_memory(&incident.memory),
     }
     .encode_to_vec()
 }
@@ -60,13 +59,6 @@ pub(in crate::store) fn decode_incident(
     check_format(WHAT, stored.format, FORMAT)?;
     let natures = stored.natures.iter().map(|word| Nature::from_word(word));
     let countries = stored.countries.iter().map(|code| code.parse().ok());
-    let (entries, _) = stored.memory.as_chunks::<32>();
-    let remembered = entries.iter().map(|entry| {
-        let mut act = Remembered { key: [0; 16], digest: [0; 16] };
-        act.key.copy_from_slice(&entry[..16]);
-        act.digest.copy_from_slice(&entry[16..]);
-        act
-    });
     Ok(Incident {
         name,
         version,
@@ -81,6 +73,6 @@ pub(in crate::store) fn decode_incident(
         opened_by: field(WHAT, "opened_by", stored.opened_by.parse().ok())?,
         opened_at: Timestamp::from_millis(stored.opened_ms),
         closed_at: stored.closed_ms.map(Timestamp::from_millis),
-        memory: remembered.collect::<Memory>(),
+        memory: decode_memory(WHAT, &stored.memory)?,
     })
 }

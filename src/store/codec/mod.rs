@@ -11,6 +11,7 @@ mod clock;
 mod event;
 mod facts;
 mod incident;
+mod memory;
 mod outcome;
 mod policy;
 
