@@ -391,6 +391,8 @@ impl Insight for Known {
                 desk: known.name.clone(),
                 tick_age: known.beats.since_success(),
                 figures_age: read_at.elapsed(),
+                audit_age: Duration::ZERO,
+                synthetic_age: Duration::ZERO,
             }
         };
         let first = self.desks.first();

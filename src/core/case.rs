@@ -11,12 +11,12 @@ use super::case_id::CaseId;
 use super::clock::{Clock, ClockKind};
 use super::conflict::Conflict;
 use super::data::{DataCategory, Instrument, Protection};
-use super::event::PageKey;
 use super::intake::Fingerprint;
 use super::memory::{Memory, RequestDigest};
 use super::names::{AuthorityId, Country, IncidentName, Subject};
 use super::nature::{Band, Nature};
 use super::outcome::{Disclosure, Disposition, Ended, Proposal};
+use super::page::PageRecord;
 use super::policy::PolicyId;
 use super::time::Timestamp;
 use super::verification::Verification;
@@ -81,8 +81,8 @@ pub struct Case {
     pub incident: Option<IncidentName>,
     /// Who forbade that it is purged.
     pub legal_hold: Option<Subject>,
-    /// The latest acknowledgement of a page: somebody is awake. It stops no clock.
-    pub acknowledgement: Option<Acknowledgement>,
+    /// The pages that went out, the oldest first, as far as they are remembered.
+    pub pages: Vec<PageRecord>,
     /// When what was said was purged. What is left is a tombstone.
     pub purged_at: Option<Timestamp>,
     /// The acts done to it.
@@ -128,17 +128,6 @@ pub struct Lowering {
     pub nature: Nature,
     /// Who proposed it.
     pub by: Subject,
-}
-
-/// A page that a person has acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acknowledgement {
-    /// Which.
-    pub key: PageKey,
-    /// Who.
-    pub by: Subject,
-    /// When.
-    pub at: Timestamp,
 }
 
 impl Case {

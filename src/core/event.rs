@@ -2,8 +2,6 @@
 //! pager, watches, audit and metrics read.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::answer::{FirstResponseKind, Punctuality};
@@ -11,10 +9,11 @@ use super::case_id::CaseId;
 use super::clock::{ClockKind, Mark, PauseReason};
 use super::conflict::Stance;
 use super::data::{DataCategory, Protection};
-use super::names::{AuthorityId, ContactName, IncidentName, KeyId, PhoneId, Subject};
+use super::names::{AuthorityId, IncidentName, KeyId, PhoneId, SinkName, Subject};
 use super::nature::{Band, Nature};
 use super::outcome::Outcome;
-use super::time::{Timestamp, millis};
+use super::page::{Page, PageKey, SinkAnswer};
+use super::time::Timestamp;
 use super::verification::Verification;
 use super::words::words;
 
@@ -53,6 +52,27 @@ pub enum Event {
     RungQuieted(RungRecord),
     /// People must be told. At most one of these is in a change.
     Paged(Page),
+    /// People were told by a replica that could not reach the store; this is the record of it.
+    PagedFromMemory {
+        /// What they were told.
+        page: Page,
+        /// When.
+        at: Timestamp,
+    },
+    /// A sink answered for good.
+    PageAnswered {
+        /// Which page.
+        key: PageKey,
+        /// Which sink.
+        sink: SinkName,
+        /// What it said.
+        answer: SinkAnswer,
+    },
+    /// What this clock has paged for is over: the sinks that hold its pages open must close them.
+    PagesClosed {
+        /// Which clock.
+        clock: ClockKind,
+    },
     /// A responder took the case.
     Claimed {
         /// Who.
@@ -366,78 +386,5 @@ impl RungRecord {
     pub fn lateness_of(&self, index: u32) -> Duration {
         let behind = self.count.saturating_sub(1).saturating_sub(index);
         self.lateness.saturating_add(self.spacing.saturating_mul(behind))
-    }
-}
-
-/// One notification for one rung. It names no authority, no person and no target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Which rung of which case it is for.
-    pub key: PageKey,
-    /// Whom to tell.
-    pub contacts: BTreeSet<ContactName>,
-    /// How urgent the case is.
-    pub band: Band,
-    /// When the rung was due.
-    pub due_at: Timestamp,
-    /// When the promise is broken.
-    pub limit_at: Timestamp,
-    /// Why it goes out.
-    pub cause: PageCause,
-}
-
-/// The name of a page: the same however often it is sent, and never that of another rung.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PageKey {
-    /// Which case.
-    pub case: CaseId,
-    /// Which of its clocks.
-    pub clock: ClockKind,
-    /// Which cycle of that clock.
-    pub cycle: u32,
-    /// The rung's offset.
-    pub offset: Duration,
-}
-
-impl fmt::Display for PageKey {
-    /// `case/clock/cycle/offset`, the offset in milliseconds.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { case, clock, cycle, offset } = self;
-        write!(f, "{case}/{}/{cycle}/{}", clock.word(), millis(*offset))
-    }
-}
-
-impl FromStr for PageKey {
-    type Err = BadPageKey;
-
-    fn from_str(text: &str) -> Result<Self, BadPageKey> {
-        let mut parts = text.split('/');
-        let mut read = || {
-            let case = parts.next()?.parse().ok()?;
-            let clock = ClockKind::from_word(parts.next()?)?;
-            let cycle = parts.next()?.parse().ok()?;
-            let offset = Duration::from_millis(parts.next()?.parse().ok()?);
-            parts.next().is_none().then_some(Self { case, clock, cycle, offset })
-        };
-        read().ok_or(BadPageKey)
-    }
-}
-
-/// The text is not the key of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the key of a page: case/clock/cycle/offset in milliseconds, as the page gives it")]
-pub struct BadPageKey;
-
-words! {
-    /// Why a page goes out.
-    pub enum PageCause {
-        /// Its rung fell due.
-        Due = "due",
-        /// Several rungs were overdue; this one page stands for all of them.
-        CatchUp = "catch_up",
-        /// The case fell back to the queue because its claim ran out.
-        ClaimLost = "claim_lost",
-        /// The case was given back after rungs had kept quiet for its claim.
-        ClaimReleased = "claim_released",
     }
 }

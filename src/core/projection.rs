@@ -50,11 +50,13 @@ impl Place {
 /// Every index entry of a case; `None` keeps the case out of that index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projection {
-    /// Where it waits to be claimed.
+    /// Where it waits to be claimed by a person.
     pub ready: Option<(Lane, Place)>,
+    /// Where a synthetic case waits; people are handed none of these.
+    pub synthetic: Option<Place>,
     /// When it must be looked at next.
     pub wake_at: Option<Timestamp>,
-    /// Where it stands among those to whom an answer is owed, claimed or not.
+    /// Where it stands among those to whom an answer is owed, claimed or not; never a synthetic one.
     pub unanswered: Option<Place>,
     /// When its claim ends, if somebody holds it.
     pub claimed: Option<Timestamp>,
@@ -79,8 +81,12 @@ pub enum Due {
 /// The index entries of `case`.
 #[must_use]
 pub fn project(case: &Case) -> Projection {
+    let waits = ready(case);
+    let (synthetic, ready) =
+        if case.is_synthetic() { (waits.map(|(_, place)| place), None) } else { (None, waits) };
     Projection {
-        ready: ready(case),
+        ready,
+        synthetic,
         wake_at: wake_at(case),
         unanswered: unanswered(case),
         claimed: case.claim.as_ref().map(|claim| claim.expires_at),
@@ -138,5 +144,6 @@ fn purge_due(case: &Case) -> Option<(Timestamp, Due)> {
 }
 
 fn unanswered(case: &Case) -> Option<Place> {
+    let case = Some(case).filter(|case| !case.is_synthetic())?;
     case.response_clock().map(|clock| Place::new(case.band, clock.limit_at))
 }

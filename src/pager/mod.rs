@@ -14,7 +14,6 @@ use tokio::time::sleep;
 use crate::clock::monotonic_now;
 use crate::core::{Event, Page};
 use crate::store::{Cursor, Entry, Store, StoreError};
-use crate::telemetry::metrics;
 
 pub use log_sink::LogSink;
 
@@ -126,7 +125,6 @@ impl<S: Store, K: Sink> Pager<S, K> {
                 tracing::error!(page.key = %page.key, %error, "a page was not delivered");
                 return Ok(false);
             }
-            metrics::page_delivered();
         }
         Ok(true)
     }

@@ -105,6 +105,9 @@ impl Tally {
                 | Event::WithdrawalRequested { .. }
                 | Event::PreservationRequested { .. }
                 | Event::PageAcknowledged { .. }
+                | Event::PagedFromMemory { .. }
+                | Event::PageAnswered { .. }
+                | Event::PagesClosed { .. }
                 | Event::LegalHoldSet { .. }
                 | Event::IncidentJoined { .. }
                 | Event::IncidentLeft { .. }

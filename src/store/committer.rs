@@ -15,7 +15,7 @@ use super::link::Link;
 use super::script::CommitScript;
 use super::{Commit, IncidentCommit, Outcome, StoreError};
 use crate::clock::{ServerClock, monotonic_now};
-use crate::core::CaseId;
+use crate::core::{Case, CaseId, Timestamp};
 use crate::telemetry::metrics;
 
 /// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
@@ -38,6 +38,12 @@ return 1";
 pub(super) enum Write {
     Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
     Incident(Box<IncidentCommit>, oneshot::Sender<Result<Outcome, StoreError>>),
+    /// A case as it was read, with its index entries.
+    Repair {
+        case: Box<Case>,
+        observed_at: Timestamp,
+        reply: oneshot::Sender<Result<Outcome, StoreError>>,
+    },
     /// Whether what was read is here, and durable.
     Fence {
         id: CaseId,
@@ -85,7 +91,9 @@ impl Committer {
         for (write, answer) in batch.drain(..).zip(answers) {
             // A caller that has gone away no longer needs the answer; the write stands.
             match write {
-                Write::Commit(_, reply) | Write::Incident(_, reply) => {
+                Write::Commit(_, reply)
+                | Write::Incident(_, reply)
+                | Write::Repair { reply, .. } => {
                     _ = reply.send(answer.and_then(Self::read));
                 }
                 Write::Fence { reply, .. } => {
@@ -99,6 +107,9 @@ impl Committer {
         match write {
             Write::Commit(commit, _) => self.script.call(&self.keys, commit),
             Write::Incident(commit, _) => self.script.call_incident(&self.keys, commit),
+            Write::Repair { case, observed_at, .. } => {
+                self.script.call_repair(&self.keys, case, *observed_at)
+            }
             Write::Fence { id, version, .. } => {
                 let mut fence = redis::cmd("EVAL");
                 fence.arg(FENCE).arg(2).arg(self.keys.case(*id)).arg(self.keys.fence());

@@ -19,7 +19,7 @@ impl Keys {
     /// HASH: version, state, request, response, and `said:<version>` for everything else that was
     /// said. A tombstone has version and state alone.
     pub(super) fn case(&self, id: CaseId) -> String {
-        format!("{}:case:{}", self.tag, id.compact())
+        format!("{}{}", self.case_prefix(), id.compact())
     }
 
     /// ZSET, one per lane: cases that wait to be claimed, by place.
@@ -28,6 +28,16 @@ impl Keys {
             Lane::Ordinary => format!("{}:ready", self.tag),
             Lane::Incident => format!("{}:ready:incident", self.tag),
         }
+    }
+
+    /// ZSET: synthetic cases that wait to be claimed, by place.
+    pub(super) fn synthetic(&self) -> String {
+        format!("{}:ready:synthetic", self.tag)
+    }
+
+    /// What the key of every case begins with.
+    pub(super) fn case_prefix(&self) -> String {
+        format!("{}:case:", self.tag)
     }
 
     /// ZSET: cases that somebody holds, by the millisecond at which the claim ends.
@@ -103,6 +113,7 @@ impl Keys {
     pub(super) fn index(&self, index: &Index) -> String {
         match index {
             Index::Ready(lane) => self.ready(*lane),
+            Index::Synthetic => self.synthetic(),
             Index::Unanswered => self.unanswered(),
             Index::Claimed => self.claimed(),
             Index::Target(fingerprint) => self.target(*fingerprint),

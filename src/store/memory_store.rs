@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Facts, Figures, IncidentCommit, Index, Kept, Loaded,
-    LoadedIncident, Outcome, Position, Said, Store, StoreError, Unreadable, codec, reads,
+    Commit, Contents, Cursor, Due, Entry, Facts, Figures, IncidentCommit, Index, Inspected,
+    Inspection, Kept, Loaded, LoadedIncident, Outcome, Position, Said, ScanCursor, Store,
+    StoreError, Unreadable, codec, reads,
 };
 use crate::core::memory::ActKey;
 use crate::core::projection::{Place, Projection, project};
@@ -36,6 +37,7 @@ struct Inner {
     incident_cases: HashMap<IncidentName, BTreeSet<Position>>,
     wake: BTreeSet<Position>,
     unanswered: BTreeSet<Position>,
+    synthetic: BTreeSet<Position>,
     all: BTreeSet<Position>,
     authorities: HashMap<AuthorityId, BTreeSet<Position>>,
     events: BTreeMap<Cursor, Vec<u8>>,
@@ -70,6 +72,7 @@ impl MemoryStore {
                 incident_cases: HashMap::new(),
                 wake: BTreeSet::new(),
                 unanswered: BTreeSet::new(),
+                synthetic: BTreeSet::new(),
                 all: BTreeSet::new(),
                 authorities: HashMap::new(),
                 events: BTreeMap::new(),
@@ -134,7 +137,9 @@ impl Inner {
         self.index(before.as_ref().map(|case| (case.id, project(case))), false);
         self.index(Some((case.id, project(case))), true);
         let accepted = Position { score: project(case).accepted_at.as_millis(), id: case.id };
-        self.all.insert(accepted);
+        if !case.is_synthetic() {
+            self.all.insert(accepted);
+        }
         self.authorities.entry(case.authority.clone()).or_default().insert(accepted);
         for target in &case.facts.fingerprints {
             self.targets.entry(*target).or_default().insert(accepted);
@@ -162,6 +167,7 @@ impl Inner {
             (&mut self.claimed, projection.claimed.map(Timestamp::as_millis)),
             (&mut self.wake, projection.wake_at.map(Timestamp::as_millis)),
             (&mut self.unanswered, projection.unanswered.map(Place::score)),
+            (&mut self.synthetic, projection.synthetic.map(Place::score)),
         ] {
             let Some(score) = score else { continue };
             let position = Position { score, id };
@@ -310,6 +316,7 @@ impl Store for MemoryStore {
         let positions = match index {
             Index::Ready(lane) => &inner.ready[lane],
             Index::Unanswered => &inner.unanswered,
+            Index::Synthetic => &inner.synthetic,
             Index::Claimed => &inner.claimed,
             Index::Wake => &inner.wake,
             Index::All => &inner.all,
@@ -400,6 +407,51 @@ impl Store for MemoryStore {
             cursors.iter().for_each(|cursor| _ = group.pending.remove(cursor));
         }
         Ok(())
+    }
+
+    async fn hold(
+        &self,
+        group: &str,
+        consumer: &str,
+        cursors: &[Cursor],
+    ) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        let now = inner.now;
+        if let Some(group) = inner.groups.get_mut(group) {
+            for cursor in cursors {
+                let held = group.pending.get_mut(cursor);
+                held.into_iter().for_each(|held| *held = (consumer.to_owned(), now));
+            }
+        }
+        Ok(())
+    }
+
+    async fn scan(
+        &self,
+        from: ScanCursor,
+        count: usize,
+    ) -> Result<(Vec<CaseId>, Option<ScanCursor>), StoreError> {
+        let inner = self.lock();
+        let mut ids: Vec<CaseId> = inner.cases.keys().copied().collect();
+        ids.sort();
+        let rest = ids.len().saturating_sub(usize::try_from(from.0).unwrap_or(usize::MAX));
+        let found = ids[ids.len() - rest..].iter().take(count).copied().collect();
+        Ok((found, (rest > count).then_some(ScanCursor(from.0 + count as u64))))
+    }
+
+    async fn inspect(&self, ids: &[CaseId]) -> Result<Inspected, StoreError> {
+        let inner = self.lock();
+        // Its indexes are written under the lock that the case is, and by nobody else.
+        let inspect = |id: &CaseId| {
+            let case = inner.case(*id)?;
+            Ok(case.map(|case| Inspection { case, is_indexed: true }))
+        };
+        Ok(Inspected { now: inner.now, cases: ids.iter().map(inspect).collect() })
+    }
+
+    async fn repair(&self, case: &Case, _: Timestamp) -> Result<Outcome, StoreError> {
+        let found = self.lock().cases.get(&case.id).map(|(version, _)| *version);
+        Ok(if found == Some(case.version) { Outcome::Written } else { Outcome::Conflict })
     }
 
     async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {

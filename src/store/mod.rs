@@ -7,10 +7,13 @@ mod codec;
 mod committer;
 mod durability;
 mod endpoints;
+mod error;
+mod inspection;
 mod keys;
 mod link;
 mod memory_store;
 mod outbox;
+mod places;
 mod reads;
 mod redis_store;
 mod script;
@@ -29,6 +32,7 @@ pub use crate::telemetry::Figures;
 
 pub use codec::{decode_case, decode_change, encode_case, encode_change};
 pub use durability::{AcceptedLoss, Durability, Finding};
+pub use error::{StoreError, Unreadable};
 pub use memory_store::MemoryStore;
 pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
 
@@ -139,6 +143,34 @@ pub trait Store: Send + Sync + 'static {
         cursors: &[Cursor],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Says that `group` still works on changes that it has received, so that nobody takes them over.
+    fn hold(
+        &self,
+        group: &str,
+        consumer: &str,
+        cursors: &[Cursor],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A part of all cases there are, found by themselves and by no index, and where to go on: `None`
+    /// at the end. A case may come twice; one that is there all the time comes at least once.
+    fn scan(
+        &self,
+        from: ScanCursor,
+        count: usize,
+    ) -> impl Future<Output = Result<(Vec<CaseId>, Option<ScanCursor>), StoreError>> + Send;
+
+    /// Loads cases and compares what the indexes say of them.
+    fn inspect(&self, ids: &[CaseId])
+    -> impl Future<Output = Result<Inspected, StoreError>> + Send;
+
+    /// Writes a case again as it was read, at the same version, with every entry that it should have
+    /// in the indexes. [`Outcome::Conflict`] says that it has another version now.
+    fn repair(
+        &self,
+        case: &Case,
+        observed_at: Timestamp,
+    ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
     /// Puts a change that its reader does not understand aside, where it stays until somebody looks.
     fn park(&self, cursor: Cursor) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -162,6 +194,29 @@ pub struct Loaded {
     pub now: Timestamp,
     /// The cases, in the order asked for; `None` where there is none.
     pub cases: Vec<Result<Option<Case>, Unreadable>>,
+}
+
+/// Where a scan goes on; it begins with the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanCursor(pub(super) u64);
+
+/// Cases as they were at one instant, and whether the indexes agree with them.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The instant.
+    pub now: Timestamp,
+    /// The cases, in the order asked for; `None` where there is none.
+    pub cases: Vec<Result<Option<Inspection>, Unreadable>>,
+}
+
+/// One case that was looked at.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The case.
+    pub case: Case,
+    /// Whether every index has it where it belongs. A case that was written between two looks counts
+    /// as right: it wrote its entries then.
+    pub is_indexed: bool,
 }
 
 /// What was said in a case, as the bytes that arrived.
@@ -297,6 +352,8 @@ pub struct Due {
 pub enum Index {
     /// Those of a lane that wait to be claimed, in the order of their places.
     Ready(Lane),
+    /// The synthetic ones that wait to be claimed, in the order of their places.
+    Synthetic,
     /// Those to whom an answer is owed, in the order of their places.
     Unanswered,
     /// Those that somebody holds, the one whose claim ends first first.
@@ -318,7 +375,9 @@ impl Index {
     pub(super) const fn is_latest_first(&self) -> bool {
         match self {
             Self::All | Self::Authority(_) | Self::Target(_) | Self::Incident(_) => true,
-            Self::Ready(_) | Self::Unanswered | Self::Claimed | Self::Wake => false,
+            Self::Ready(_) | Self::Synthetic | Self::Unanswered | Self::Claimed | Self::Wake => {
+                false
+            }
         }
     }
 }
@@ -357,67 +416,4 @@ pub struct Kept {
     pub since: Cursor,
     /// The latest change.
     pub latest: Cursor,
-}
-
-/// Stored bytes that this version cannot read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read the stored {what}: {problem}")]
-pub struct Unreadable {
-    /// What they were read as.
-    pub what: &'static str,
-    /// What is wrong with them.
-    pub problem: String,
-}
-
-impl Unreadable {
-    /// The same, saying which case it is.
-    #[must_use]
-    pub fn of(self, id: CaseId) -> Self {
-        Self { problem: format!("case {id}: {}", self.problem), ..self }
-    }
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// No connection to a primary is up. Nothing was sent.
-    #[error("{operation}: no connection to Redis ({reason})")]
-    Unreachable {
-        /// What was asked.
-        operation: &'static str,
-        /// Why there is none.
-        reason: String,
-    },
-    /// Redis did not answer, or with an error; a write may or may not have happened.
-    #[error("{operation}: Redis failed: {problem}")]
-    Failed {
-        /// What was asked.
-        operation: &'static str,
-        /// What Redis or the connection said.
-        problem: String,
-    },
-    /// Redis's memory is full; nothing was written.
-    #[error("{operation}: Redis is at its memory limit")]
-    Full {
-        /// What was asked.
-        operation: &'static str,
-    },
-    /// Written, but not by as many replicas as promised.
-    #[error("{operation}: {acknowledged} of {needed} replicas acknowledged the write in time")]
-    NotReplicated {
-        /// What was asked.
-        operation: &'static str,
-        /// How many did.
-        acknowledged: u64,
-        /// How many must.
-        needed: u64,
-    },
-    /// A stored value is not what this version can read.
-    #[error("{operation}: {source}")]
-    Unreadable {
-        /// What was asked.
-        operation: &'static str,
-        /// What could not be read.
-        source: Unreadable,
-    },
 }

@@ -174,6 +174,25 @@ pub(super) async fn take_over(
     entries(reply.claimed, OPERATION)
 }
 
+/// Claiming a change for the same consumer again counts it as taken just now; JUSTID leaves the count
+/// of its deliveries alone.
+pub(super) async fn hold(
+    link: &Link,
+    keys: &Keys,
+    group: &str,
+    consumer: &str,
+    cursors: &[Cursor],
+) -> Result<(), StoreError> {
+    if cursors.is_empty() {
+        return Ok(());
+    }
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("XCLAIM").arg(keys.events()).arg(group).arg(consumer).arg(0);
+    cursors.iter().for_each(|cursor| _ = pipeline.arg(cursor.to_string()));
+    pipeline.arg("JUSTID").ignore();
+    ask(link, "hold changes", &pipeline).await
+}
+
 pub(super) async fn acknowledge(
     link: &Link,
     keys: &Keys,

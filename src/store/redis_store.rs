@@ -16,12 +16,13 @@ use super::keys::Keys;
 use super::link::Link;
 use super::script::CommitScript;
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Kept, Loaded,
-    LoadedIncident, Outcome, Position, Store, StoreError, codec, outbox, reads,
+    Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Kept, Loaded,
+    LoadedIncident, Outcome, Position, ScanCursor, Store, StoreError, codec, inspection, outbox,
+    reads,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
-use crate::core::{CaseId, DeskName, Incident, IncidentName, Policy, PolicyId, Timestamp};
+use crate::core::{Case, CaseId, DeskName, Incident, IncidentName, Policy, PolicyId, Timestamp};
 use crate::telemetry::metrics;
 
 /// How often the settings that durability rests on are looked at.
@@ -318,6 +319,33 @@ impl Store for RedisStore {
 
     async fn acknowledge(&self, group: &str, cursors: &[Cursor]) -> Result<(), StoreError> {
         outbox::acknowledge(&self.stream, &self.keys, group, cursors).await
+    }
+
+    async fn hold(
+        &self,
+        group: &str,
+        consumer: &str,
+        cursors: &[Cursor],
+    ) -> Result<(), StoreError> {
+        outbox::hold(&self.stream, &self.keys, group, consumer, cursors).await
+    }
+
+    async fn scan(
+        &self,
+        from: ScanCursor,
+        count: usize,
+    ) -> Result<(Vec<CaseId>, Option<ScanCursor>), StoreError> {
+        inspection::scan(&self.read, &self.keys, from, count).await
+    }
+
+    async fn inspect(&self, ids: &[CaseId]) -> Result<Inspected, StoreError> {
+        let loaded = self.load(ids).await?;
+        inspection::compare(&self.read, &self.keys, loaded).await
+    }
+
+    async fn repair(&self, case: &Case, observed_at: Timestamp) -> Result<Outcome, StoreError> {
+        let case = Box::new(case.clone());
+        self.write("repair", |reply| Write::Repair { case, observed_at, reply }).await
     }
 
     async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {

@@ -1,13 +1,14 @@
 //! `commit.lua`, typed: its two flag variants, its arguments and its answers.
 
+use std::time::Duration;
+
 use redis::{Cmd, Script, Value};
 
-use super::codec;
 use super::keys::Keys;
 use super::{Commit, IncidentCommit, Outcome, Said};
-use crate::core::projection::{self, Place};
+use super::{codec, places};
 use crate::core::time::millis;
-use crate::core::{Case, Lane, Timestamp};
+use crate::core::{Case, Timestamp};
 
 /// The commit script, found by its hash, so that replicas of different versions get along.
 pub(super) struct CommitScript {
@@ -29,6 +30,9 @@ impl Variant {
         Self { source, hash }
     }
 }
+
+/// How long ago a case may have been read that is written again as it is; its version speaks for it.
+const REPAIR_AGE_MAX: Duration = Duration::from_mins(1);
 
 /// An answer of the script.
 pub(super) struct Answer {
@@ -55,7 +59,7 @@ impl CommitScript {
         let case = &commit.next.case;
         let is_accept = case.version == 1;
         let script = if is_accept { &self.deny_oom } else { &self.allow_oom };
-        let indexes = indexes(keys, commit);
+        let indexes = places::touched(keys, commit);
         let depends = if is_accept { vec![keys.policy(case.policy)] } else { vec![] };
 
         let mut call = redis::cmd("EVALSHA");
@@ -80,6 +84,23 @@ impl CommitScript {
         if let Some((field, content)) = said(commit) {
             call.arg(field).arg(codec::encode_content(content));
         }
+        call
+    }
+
+    /// The call that writes a case again, as it is and at the same version, with every index entry.
+    /// It tells nobody, since nothing has happened to the case.
+    pub(super) fn call_repair(&self, keys: &Keys, case: &Case, observed_at: Timestamp) -> Cmd {
+        let places = places::all(keys, case);
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.allow_oom.hash).arg(3 + places.len());
+        call.arg(keys.case(case.id)).arg(keys.events()).arg(keys.note([0; 16]));
+        places.iter().for_each(|(key, _)| _ = call.arg(key));
+        call.arg(case.version).arg(observed_at.as_millis()).arg(millis(REPAIR_AGE_MAX));
+        call.arg(places.len()).arg(case.id.compact()).arg("").arg("").arg(0).arg("");
+        for (_, score) in &places {
+            call.arg(score.map_or_else(String::new, |score| score.to_string()));
+        }
+        call.arg("version").arg(case.version).arg("state").arg(codec::encode_case(case));
         call
     }
 
@@ -116,40 +137,6 @@ impl CommitScript {
         };
         Some(Answer { outcome, now })
     }
-}
-
-/// Every index that the transition touches, with the case's score in it; `None` leaves the index.
-fn indexes(keys: &Keys, commit: &Commit) -> Vec<(String, Option<u64>)> {
-    let case = &commit.next.case;
-    let projected = projection::project(case);
-    let place = |place: Option<Place>| place.map(Place::score);
-    let in_lane = |lane: Lane| {
-        let place = projected.ready.filter(|(found, _)| *found == lane);
-        place.map(|(_, place)| place.score())
-    };
-    let mut indexes = vec![
-        (keys.ready(Lane::Ordinary), in_lane(Lane::Ordinary)),
-        (keys.ready(Lane::Incident), in_lane(Lane::Incident)),
-        (keys.wake(), projected.wake_at.map(Timestamp::as_millis)),
-        (keys.unanswered(), place(projected.unanswered)),
-        (keys.claimed(), projected.claimed.map(Timestamp::as_millis)),
-    ];
-    let accepted_ms = Some(projected.accepted_at.as_millis());
-    if case.version == 1 {
-        // When a case was accepted never changes, so these are written once.
-        indexes.push((keys.cases(), accepted_ms));
-        indexes.push((keys.authority(&case.authority), accepted_ms));
-        indexes.extend(targets(case).map(|target| (keys.target(target), accepted_ms)));
-    }
-    if let Some(incident) = &case.incident {
-        indexes.push((keys.incident_cases(incident), accepted_ms));
-    }
-    indexes.extend(commit.forgotten.iter().map(|target| (keys.target(*target), None)));
-    indexes
-}
-
-fn targets(case: &Case) -> impl Iterator<Item = crate::core::Fingerprint> {
-    case.facts.fingerprints.iter().copied()
 }
 
 /// The field of what the transition adds to what was said, and its bytes. The very act that purges a

@@ -58,7 +58,7 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
         linked: BTreeMap::new(),
         incident: intake.incident.clone(),
         legal_hold: None,
-        acknowledgement: None,
+        pages: Vec::new(),
         purged_at: None,
         memory: Memory::default(),
     };

@@ -20,6 +20,7 @@ pub(super) fn apply(transition: &mut Transition<'_>, by: &Subject) -> Result<(),
 impl Transition<'_> {
     fn grant_claim(&mut self, by: &Subject) {
         let (epoch, expires_at) = self.lease_to(by);
+        self.claim_answers_pages();
         self.events.push(Event::Claimed {
             by: by.clone(),
             epoch,

@@ -19,6 +19,7 @@ impl<'a> Transition<'a> {
         let cycle = self.case.clock(kind).map_or(0, |clock| clock.cycle + 1);
         let clock = Clock::start(kind, class, self.policy.clock(kind, class), at, cycle);
         let (target_at, limit_at) = (clock.target_at, clock.limit_at);
+        self.close_pages_of(kind);
         self.case.clocks.insert(kind, clock);
         self.events.push(Event::ClockStarted { clock: kind, target_at, limit_at });
     }
@@ -30,6 +31,8 @@ impl<'a> Transition<'a> {
             return;
         };
         clock.stop(at);
+        let clock = clock.clone();
+        self.close_pages_of(kind);
         // The first response has an event of its own, which says more.
         if kind != ClockKind::FirstResponse {
             // A term that has come to its end has broken nothing.

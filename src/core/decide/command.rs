@@ -15,12 +15,13 @@ use crate::core::case_id::CaseId;
 use crate::core::clock::{ClockKind, PauseReason};
 use crate::core::conflict::Stance;
 use crate::core::data::{DataCategory, Protection};
-use crate::core::event::{PageKey, Settlement};
+use crate::core::event::Settlement;
 use crate::core::intake::Intake;
 use crate::core::memory::Act;
-use crate::core::names::{AuthorityId, Country, IncidentName, Subject};
+use crate::core::names::{AuthorityId, Country, IncidentName, SinkName, Subject};
 use crate::core::nature::Nature;
 use crate::core::outcome::Proposed;
+use crate::core::page::{PageKey, SentPage, SinkAnswer};
 use crate::core::verification::Finding;
 
 /// What somebody, or the clock, asks of a case.
@@ -32,6 +33,8 @@ pub enum Command {
     Act(Act, Deed),
     /// What the desk finds out by comparing cases.
     Sort(Sorting),
+    /// What became of its pages.
+    Report(Report),
     /// Do what is due. Sent by the timer; early, late or repeated, it does no harm.
     Wake,
 }
@@ -100,6 +103,17 @@ pub enum Sorting {
     JoinIncident(IncidentName),
     /// The incident that it belongs to is closed.
     LeaveIncident(IncidentName),
+}
+
+/// What became of pages. Telling it twice changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A sink has answered for good.
+    Answered(PageKey, SinkName, SinkAnswer),
+    /// No sink of the page took it. With how often it had been widened when that was found.
+    Unreached(PageKey, u32),
+    /// These went out while the store could not be reached.
+    FromMemory(Vec<SentPage>),
 }
 
 impl Deed {

@@ -12,9 +12,11 @@ use super::Transition;
 use crate::core::answer::FirstResponse;
 use crate::core::case::Facts;
 use crate::core::clock::{Clock, ClockKind, Mark};
-use crate::core::event::{Event, Page, PageCause, PageKey, RungRecord};
+use crate::core::event::{Event, RungRecord};
+use crate::core::ladder::RungAt;
 use crate::core::memory::Memory;
-use crate::core::names::{ContactName, Subject};
+use crate::core::names::Subject;
+use crate::core::page::{Page, PageCause, PageKey};
 use crate::core::projection::{Due, next_due};
 use crate::core::time::Timestamp;
 
@@ -59,7 +61,7 @@ impl Transition<'_> {
         clock.cycle += 1;
         let rung = self.policy.clock(clock.kind, clock.class).ladder.rung(number);
         let clock = clock.clone();
-        self.page(&clock, rung.offset, rung.contacts.clone(), cause);
+        self.page_for(&clock, &rung, cause);
     }
 
     fn lose_claim(&mut self, expired_at: Timestamp) {
@@ -76,8 +78,9 @@ impl Transition<'_> {
         let promise = self.promise_of(&clock);
         let rung = promise.ladder.rung(clock.next_rung);
         let elapsed = until.since(clock.started_at + clock.shifted_by);
-        let count =
-            if rung.is_repeat { promise.ladder.repeats_due(rung.offset, elapsed) } else { 1 };
+        // Of what was sent without the store each rung has its own time.
+        let is_run = rung.is_repeat && self.memory.is_empty();
+        let count = if is_run { promise.ladder.repeats_due(rung.offset, elapsed) } else { 1 };
         let spacing = if count > 1 { promise.ladder.repeat_every } else { Duration::ZERO };
         let last = promise.ladder.rung(clock.next_rung.saturating_add(count - 1));
         let mark = clock.mark(rung.offset);
@@ -94,7 +97,7 @@ impl Transition<'_> {
             }
             _ => {
                 self.events.push(Event::RungFired(record));
-                self.page(&clock, last.offset, last.contacts.clone(), PageCause::Due);
+                self.page_for(&clock, &last, PageCause::Due);
             }
         }
         if mark == Some(Mark::Limit) && kind.is_term() {
@@ -122,6 +125,9 @@ impl Transition<'_> {
         mark: Option<Mark>,
     ) -> RungRecord {
         let due_at = clock.due_at(offset);
+        let key = self.key(clock, offset);
+        let sent = self.memory.iter().find(|sent| sent.page.key == key);
+        let seen_at = sent.map_or(self.now, |sent| sent.at);
         RungRecord {
             clock: clock.kind,
             cycle: clock.cycle,
@@ -129,29 +135,36 @@ impl Transition<'_> {
             due_at,
             count,
             spacing,
-            lateness: self.now.since(due_at.max(clock.climbed_since)),
+            lateness: seen_at.since(due_at.max(clock.climbed_since)),
             mark,
             band: self.case.band,
         }
     }
 
-    fn page(
-        &mut self,
-        clock: &Clock,
-        offset: Duration,
-        contacts: BTreeSet<ContactName>,
-        cause: PageCause,
-    ) {
-        // The cycle may have grown since `clock` was looked at; the case knows.
-        let cycle = self.case.clock(clock.kind).map_or(clock.cycle, |clock| clock.cycle);
-        self.pages.push(Page {
-            key: PageKey { case: self.case.id, clock: clock.kind, cycle, offset },
-            contacts,
+    fn page_for(&mut self, clock: &Clock, rung: &RungAt<'_>, cause: PageCause) {
+        let key = self.key(clock, rung.offset);
+        let page = Page {
+            key,
+            contacts: rung.contacts.clone(),
             band: self.case.band,
-            due_at: clock.due_at(offset),
+            due_at: clock.due_at(rung.offset),
             limit_at: clock.limit_at,
             cause,
-        });
+            is_quieted_by_claim: rung.is_quieted_by_claim,
+        };
+        match self.memory.iter().position(|sent| sent.page.key == key) {
+            Some(index) => {
+                let sent = self.memory.swap_remove(index);
+                self.sent(sent);
+            }
+            None => self.pages.push(page),
+        }
+    }
+
+    fn key(&self, clock: &Clock, offset: Duration) -> PageKey {
+        // The cycle may have grown since `clock` was looked at; the case knows.
+        let cycle = self.case.clock(clock.kind).map_or(clock.cycle, |clock| clock.cycle);
+        PageKey { case: self.case.id, clock: clock.kind, cycle, offset }
     }
 
     /// Leaves a tombstone: the id, the digest, the times and what reports count by. It is of now,
@@ -174,22 +187,7 @@ impl Transition<'_> {
         case.conflicts.clear();
         case.likely_duplicates.clear();
         case.linked.clear();
-        case.acknowledgement = None;
+        case.pages.clear();
         self.events.push(Event::Purged);
     }
-}
-
-/// One page for all: under the newest one's key, to everybody any of them names.
-pub(super) fn union(pages: Vec<Page>) -> Option<Page> {
-    let is_several = pages.len() > 1;
-    pages
-        .into_iter()
-        .reduce(|one, other| {
-            let contacts = &one.contacts | &other.contacts;
-            // Of two at one instant, that of the answer that is owed speaks.
-            let age = |page: &Page| (page.due_at, page.key.clock.is_response());
-            let newest = if age(&other) >= age(&one) { other } else { one };
-            Page { contacts, ..newest }
-        })
-        .map(|page| if is_several { Page { cause: PageCause::CatchUp, ..page } } else { page })
 }

@@ -14,6 +14,7 @@ mod confirm_withdrawal;
 mod due;
 mod hand_over;
 mod link_duplicate;
+mod pages;
 mod pause_clock;
 mod propose_outcome;
 mod provide_information;
@@ -23,6 +24,7 @@ mod record_verification;
 mod refusal;
 mod release;
 mod renew;
+mod report;
 mod request_preservation;
 mod respond;
 mod resume_clock;
@@ -33,12 +35,13 @@ mod sort;
 mod withdraw;
 
 use super::case::Case;
-use super::event::{Change, Event, Page};
+use super::event::{Change, Event};
 use super::memory::{Act, Recall};
+use super::page::{Page, SentPage};
 use super::policy::Policy;
 use super::time::Timestamp;
 
-pub use command::{Command, Deed, Epoch, Sorting};
+pub use command::{Command, Deed, Epoch, Report, Sorting};
 pub use refusal::Refusal;
 
 /// What comes of a command.
@@ -73,6 +76,7 @@ pub fn decide(case: Option<&Case>, command: &Command, now: Timestamp, policy: &P
         (existing, Command::Accept(intake)) => accept::decide(existing, intake, now, policy),
         (None, _) => Decision::Refused(Refusal::CaseNotFound),
         (Some(case), Command::Wake) => Transition::begin(case, now, policy).finish(),
+        (Some(case), Command::Report(report)) => report::decide(case, report, now, policy),
         (Some(case), Command::Sort(sorting)) => {
             sort::decide(Transition::begin(case, now, policy), sorting)
         }
@@ -117,6 +121,8 @@ struct Transition<'a> {
     events: Vec<Event>,
     /// What people must be told.
     pages: Vec<Page>,
+    /// What they were told already, without the store.
+    memory: Vec<SentPage>,
     now: Timestamp,
     policy: &'a Policy,
 }
@@ -126,8 +132,18 @@ impl<'a> Transition<'a> {
         Self::of(case.clone(), Vec::new(), now, policy)
     }
 
+    /// Begins with what was sent while the store could not be reached: it is not sent again.
+    fn knowing(case: &Case, sent: &[SentPage], now: Timestamp, policy: &'a Policy) -> Self {
+        let memory = sent.to_vec();
+        let mut transition =
+            Self { case: case.clone(), events: Vec::new(), pages: Vec::new(), memory, now, policy };
+        transition.fire_due();
+        transition
+    }
+
     fn of(case: Case, events: Vec<Event>, now: Timestamp, policy: &'a Policy) -> Self {
-        let mut transition = Self { case, events, pages: Vec::new(), now, policy };
+        let mut transition =
+            Self { case, events, pages: Vec::new(), memory: Vec::new(), now, policy };
         transition.fire_due();
         transition
     }
@@ -138,13 +154,13 @@ impl<'a> Transition<'a> {
     }
 
     fn finish(mut self) -> Decision {
+        self.page();
         if self.events.is_empty() {
             return Decision::AlreadyTrue;
         }
         if !self.case.has_ended() {
             self.case.band = self.band();
         }
-        self.events.extend(due::union(self.pages).map(Event::Paged));
         self.case.version += 1;
         self.case.last_event_at = self.now;
         Decision::Next(Box::new(Next { case: self.case, events: self.events }))

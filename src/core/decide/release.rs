@@ -2,8 +2,9 @@
 //! claim is said now: nobody else knows that the case is waiting again.
 
 use super::{Epoch, Refusal, Transition};
-use crate::core::event::{Event, PageCause};
+use crate::core::event::Event;
 use crate::core::names::Subject;
+use crate::core::page::PageCause;
 
 pub(super) fn apply(
     transition: &mut Transition<'_>,

@@ -6,7 +6,7 @@ use crate::core::case::Case;
 use crate::core::event::Event;
 
 pub(super) fn decide(mut transition: Transition<'_>, sorting: &Sorting) -> Decision {
-    if transition.case.purged_at.is_none() {
+    if transition.case.purged_at.is_none() && !transition.case.is_synthetic() {
         transition.sort(sorting);
     }
     transition.finish()

@@ -1,13 +1,15 @@
 //! A case as the desk sees it and, with less in it, as its authority does.
 
+use super::event::page;
 use super::words::{
     clock_kind, data_category, instrument, nature, outcome, pause_reason, protection, punctuality,
-    redirect_target, refusal_reason, stance, state, verification,
+    redirect_target, refusal_reason, sink_answer, stance, state, verification,
 };
 use super::{Reader, duration, name, timestamp};
 use crate::core::{
     Case, Clock, ClockState, Conflict, DataCategory, DeskName, Disclosure, Disposition, Ended,
-    Ending, FirstResponse, FirstResponseKind, Manifest, Outcome, Proposal, Proposed,
+    Ending, FirstResponse, FirstResponseKind, Manifest, Outcome, PageRecord, Proposal, Proposed,
+    SinkAnswer, SinkName, Timestamp,
 };
 use crate::grpc::wire;
 
@@ -55,12 +57,33 @@ pub(in crate::grpc) fn case(desk: &DeskName, case: &Case) -> wire::Case {
         linked_cases: case.linked.keys().map(name_of).collect(),
         incident: case.incident.as_ref().map(ToString::to_string).unwrap_or_default(),
         legal_hold_by: case.legal_hold.as_ref().map(ToString::to_string).unwrap_or_default(),
-        acknowledgement: case.acknowledgement.as_ref().map(|seen| wire::Acknowledgement {
-            key: seen.key.to_string(),
+        acknowledgement: case.latest_acknowledged().map(|(key, seen)| wire::Acknowledgement {
+            key: key.to_string(),
             by: seen.by.to_string(),
             at: Some(timestamp(seen.at)),
         }),
         purged_at: case.purged_at.map(timestamp),
+        pages: case.pages.iter().map(page_record).collect(),
+    }
+}
+
+fn page_record(record: &PageRecord) -> wire::PageRecord {
+    let acknowledged = record.acknowledged.as_ref();
+    let sink = |(sink, (answer, at)): (&SinkName, &(SinkAnswer, Timestamp))| wire::SinkRecord {
+        sink: sink.to_string(),
+        answer: sink_answer::write(*answer).into(),
+        at: Some(timestamp(*at)),
+    };
+    wire::PageRecord {
+        page: Some(page(&record.page)),
+        queued_at: Some(timestamp(record.queued_at)),
+        taken_at: record.taken_at.map(timestamp),
+        acknowledged_at: acknowledged.map(|seen| timestamp(seen.at)),
+        acknowledged_by: acknowledged.map(|seen| seen.by.to_string()).unwrap_or_default(),
+        claimed_at: record.claimed_at.map(timestamp),
+        closed_at: record.closed_at.map(timestamp),
+        sinks: record.answers.iter().map(sink).collect(),
+        widened: record.widened,
     }
 }
 

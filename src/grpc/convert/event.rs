@@ -3,7 +3,7 @@
 use super::case::{categories, response_kind, shown};
 use super::words::{
     clock_kind, data_category, mark, nature, outcome, page_cause, pause_reason, protection,
-    punctuality, settlement, stance, verification,
+    punctuality, settlement, sink_answer, stance, verification,
 };
 use super::{Reader, duration, name, timestamp};
 use crate::core::{Change, DeskName, Event, Outcome, Page, RungRecord, Subject};
@@ -59,6 +59,9 @@ fn for_authority(event: &Event) -> Option<Wire> {
         Event::RungFired(_)
         | Event::RungQuieted(_)
         | Event::Paged(_)
+        | Event::PagedFromMemory { .. }
+        | Event::PageAnswered { .. }
+        | Event::PagesClosed { .. }
         | Event::Claimed { .. }
         | Event::ClaimRenewed { .. }
         | Event::ClaimReleased { .. }
@@ -115,6 +118,19 @@ fn watched(event: &Event) -> Option<Wire> {
         Event::RungFired(record) => Wire::RungFired(rung(record)),
         Event::RungQuieted(record) => Wire::RungQuieted(rung(record)),
         Event::Paged(committed) => Wire::Paged(page(committed)),
+        Event::PagedFromMemory { page: sent, at } => {
+            let (page, sent_at) = (Some(page(sent)), Some(timestamp(*at)));
+            Wire::PagedFromMemory(wire::PagedFromMemory { page, sent_at })
+        }
+        Event::PageAnswered { key, sink, answer } => Wire::PageAnswered(wire::PageAnswered {
+            key: key.to_string(),
+            sink: sink.to_string(),
+            answer: sink_answer::write(*answer).into(),
+        }),
+        Event::PagesClosed { clock } => {
+            let clock = clock_kind::write(*clock).into();
+            Wire::PagesClosed(wire::PagesClosed { clock })
+        }
         Event::Claimed { by, epoch, expires_at, waited, .. } => Wire::Claimed(wire::Claimed {
             responder: by.to_string(),
             epoch: *epoch,
@@ -316,7 +332,7 @@ fn rung(record: &RungRecord) -> wire::Rung {
     }
 }
 
-fn page(committed: &Page) -> wire::Page {
+pub(super) fn page(committed: &Page) -> wire::Page {
     wire::Page {
         key: committed.key.to_string(),
         contacts: committed.contacts.iter().map(ToString::to_string).collect(),

@@ -3,7 +3,8 @@
 use crate::core::intake::{Choice, DocumentKind, Imminence, TargetType};
 use crate::core::{
     ClockKind, DataCategory, Instrument, Mark, Nature, Outcome, PageCause, PauseReason, Protection,
-    Punctuality, RedirectTarget, RefusalReason, Settlement, Stance, State, Verification,
+    Punctuality, RedirectTarget, RefusalReason, Settlement, SinkAnswer, Stance, State,
+    Verification,
 };
 use crate::grpc::wire;
 
@@ -142,7 +143,8 @@ wired!(
 );
 wired!(settlement, Settlement, Settlement, [Kept, Waived, Failed]);
 wired!(mark, Mark, RungMark, [Target, Limit]);
-wired!(page_cause, PageCause, PageCause, [Due, CatchUp, ClaimLost, ClaimReleased]);
+wired!(page_cause, PageCause, PageCause, [Due, CatchUp, ClaimLost, ClaimReleased, Unreached]);
+wired!(sink_answer, SinkAnswer, SinkAnswer, [Taken, Failed, Resolved]);
 wired!(punctuality, Punctuality, Punctuality, [WithinTarget, WithinLimit, Breached]);
 wired!(
     verification,

@@ -12,8 +12,9 @@ use super::outcome::{
     decode_disposition, decode_ended, decode_proposal, encode_disclosure, encode_disposition,
     encode_ended, encode_proposal, ended_by,
 };
+use super::page::{StoredPageRecord, decode_record, encode_record};
 use super::{check_format, field, unreadable};
-use crate::core::case::{Acknowledgement, Lowering};
+use crate::core::case::Lowering;
 use crate::core::{
     Band, Case, CaseId, Claim, Clock, ClockKind, ClockState, FirstResponse, FirstResponseKind,
     Nature, PolicyId, RequestDigest, Timestamp, Verification,
@@ -83,10 +84,11 @@ struct StoredCase {
     incident: String,
     #[prost(string, tag = "28")]
     legal_hold: String,
-    #[prost(message, optional, tag = "29")]
-    acknowledgement: Option<StoredAcknowledgement>,
+    // Tag 29 held the latest acknowledgement, which its page's record holds now.
     #[prost(uint64, optional, tag = "30")]
     purged_ms: Option<u64>,
+    #[prost(message, repeated, tag = "31")]
+    pages: Vec<StoredPageRecord>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -117,16 +119,6 @@ struct StoredLink {
     case: String,
     #[prost(bool, tag = "2")]
     is_same_authority: bool,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct StoredAcknowledgement {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(string, tag = "2")]
-    by: String,
-    #[prost(uint64, tag = "3")]
-    at_ms: u64,
 }
 
 /// The bytes of a case's state.
@@ -164,12 +156,8 @@ pub fn encode_case(case: &Case) -> Vec<u8> {
         linked: case.linked.iter().map(encode_link).collect(),
         incident: case.incident.as_ref().map(ToString::to_string).unwrap_or_default(),
         legal_hold: case.legal_hold.as_ref().map(ToString::to_string).unwrap_or_default(),
-        acknowledgement: case.acknowledgement.as_ref().map(|seen| StoredAcknowledgement {
-            key: seen.key.to_string(),
-            by: seen.by.to_string(),
-            at_ms: seen.at.as_millis(),
-        }),
         purged_ms: case.purged_at.map(Timestamp::as_millis),
+        pages: case.pages.iter().map(encode_record).collect(),
     }
     .encode_to_vec()
 }
@@ -256,7 +244,11 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
         linked: stored.linked.iter().map(decode_link).collect::<Result<_, _>>()?,
         incident: optional("incident", &stored.incident)?,
         legal_hold: optional("legal_hold", &stored.legal_hold)?,
-        acknowledgement: stored.acknowledgement.as_ref().map(decode_acknowledgement).transpose()?,
+        pages: stored
+            .pages
+            .iter()
+            .map(|record| decode_record(id, record))
+            .collect::<Result<_, _>>()?,
         purged_at: stored.purged_ms.map(Timestamp::from_millis),
         memory: decode_memory(WHAT, &stored.memory)?,
         first_response,
@@ -311,12 +303,4 @@ fn decode_lowering(stored: &StoredLowering) -> Result<Lowering, Unreadable> {
 fn decode_link(stored: &StoredLink) -> Result<(CaseId, bool), Unreadable> {
     let case = field(WHAT, "linked.case", stored.case.parse().ok())?;
     Ok((case, stored.is_same_authority))
-}
-
-fn decode_acknowledgement(stored: &StoredAcknowledgement) -> Result<Acknowledgement, Unreadable> {
-    Ok(Acknowledgement {
-        key: field(WHAT, "acknowledgement.key", stored.key.parse().ok())?,
-        by: field(WHAT, "acknowledgement.by", stored.by.parse().ok())?,
-        at: Timestamp::from_millis(stored.at_ms),
-    })
 }

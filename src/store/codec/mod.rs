@@ -13,6 +13,7 @@ mod facts;
 mod incident;
 mod memory;
 mod outcome;
+mod page;
 mod policy;
 
 use super::Unreadable;

@@ -6,7 +6,7 @@ use ::metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::{SUBMITTED, band_label};
+use super::{SUBMITTED, band_label, paging};
 use crate::core::{Band, Class, ClockKind, Mark, Outcome, PageCause, Punctuality, Verification};
 
 pub(super) const ACCEPTED: &str = "urgence_requests_accepted_total";
@@ -61,6 +61,25 @@ pub(super) const LANE: &str = "urgence_lane_cases";
 pub(super) const OPEN_INCIDENTS: &str = "urgence_open_incidents";
 pub(super) const BUILD: &str = "urgence_build_info";
 
+pub(super) const PAGE_STAGE_SECONDS: &str = "urgence_page_stage_seconds";
+pub(super) const PAGE_ATTEMPTS: &str = "urgence_page_attempts_total";
+pub(super) const PAGE_DELIVERIES: &str = "urgence_page_deliveries_total";
+pub(super) const PAGES_DROPPED: &str = "urgence_pages_dropped_total";
+pub(super) const PAGES_UNREACHED: &str = "urgence_pages_unreached_total";
+pub(super) const SINK_FAILING: &str = "urgence_sink_failing";
+pub(super) const PAGER_IN_FLIGHT: &str = "urgence_pager_in_flight";
+pub(super) const PAGES_FROM_MEMORY: &str = "urgence_pages_from_memory_total";
+pub(super) const SHADOW_CASES: &str = "urgence_shadow_cases";
+pub(super) const SHADOW_UNRECORDED: &str = "urgence_shadow_unrecorded";
+pub(super) const AUDITOR_AGE_SECONDS: &str = "urgence_auditor_age_seconds";
+pub(super) const AUDITOR_REPAIRS: &str = "urgence_auditor_repairs_total";
+pub(super) const AUDITOR_VIOLATIONS: &str = "urgence_auditor_violations";
+pub(super) const HEARTBEATS: &str = "urgence_heartbeats_total";
+pub(super) const HEARTBEAT_CONFIGURED: &str = "urgence_heartbeat_configured";
+pub(super) const SYNTHETIC_CASES: &str = "urgence_synthetic_cases_total";
+pub(super) const SYNTHETIC_AGE_SECONDS: &str = "urgence_synthetic_age_seconds";
+pub(super) const CERTIFICATE_END: &str = "urgence_certificate_end_timestamp_seconds";
+
 /// The built-in promises, 1200 s and 1800 s, are edges, so that the share within each is exact.
 pub(super) const WAIT_EDGES: &[f64] = &[
     1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_080.0, 1_200.0, 1_320.0, 1_500.0,
@@ -68,6 +87,11 @@ pub(super) const WAIT_EDGES: &[f64] = &[
 ];
 pub(super) const LATENESS_EDGES: &[f64] =
     &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0];
+/// From a rung's instant to each stage of its page: a sink takes it in milliseconds, people in minutes.
+pub(super) const STAGE_EDGES: &[f64] = &[
+    0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0,
+    1_200.0, 1_800.0, 3_600.0,
+];
 pub(super) const LATENCY_EDGES: &[f64] =
     &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 pub(super) const BATCH_EDGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
@@ -83,6 +107,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         (FIRST_RESPONSE_SECONDS, WAIT_EDGES),
         (CLAIM_SECONDS, WAIT_EDGES),
         (OUTCOME_SECONDS, WAIT_EDGES),
+        (PAGE_STAGE_SECONDS, STAGE_EDGES),
         (RUNG_LATENESS_SECONDS, LATENESS_EDGES),
         (ACCEPT_SECONDS, LATENCY_EDGES),
         (COMMIT_SECONDS, LATENCY_EDGES),
@@ -96,7 +121,9 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_cases();
     describe_outcomes();
     describe_machinery();
+    describe_paging();
     zero();
+    paging::zero();
     Ok(handle)
 }
 
@@ -175,6 +202,47 @@ fn describe_machinery() {
     describe_gauge!(FIGURES_AGE_SECONDS, Unit::Seconds, "Age of the gauges read from Redis");
     describe_gauge!(BUILD, Unit::Count, "Always 1; the version is the label");
     metrics_process::Collector::default().describe();
+}
+
+fn describe_paging() {
+    describe_histogram!(
+        PAGE_STAGE_SECONDS,
+        Unit::Seconds,
+        "From a rung's instant until its page was queued, accepted by a sink, acknowledged, claimed"
+    );
+    describe_counter!(
+        PAGE_ATTEMPTS,
+        Unit::Count,
+        "Attempts to hand a page on, by sink and outcome"
+    );
+    describe_counter!(PAGE_DELIVERIES, Unit::Count, "What became of pages at each sink in the end");
+    describe_counter!(PAGES_DROPPED, Unit::Count, "Pages no longer wanted when their turn came");
+    describe_counter!(PAGES_UNREACHED, Unit::Count, "Pages that no sink took");
+    describe_gauge!(SINK_FAILING, Unit::Count, "1 while the latest attempt at the sink failed");
+    describe_gauge!(PAGER_IN_FLIGHT, Unit::Count, "Changes whose pages are on their way");
+    describe_counter!(PAGES_FROM_MEMORY, Unit::Count, "Pages sent without the store");
+    describe_gauge!(SHADOW_CASES, Unit::Count, "Cases whose next deadlines are held in memory");
+    describe_gauge!(
+        SHADOW_UNRECORDED,
+        Unit::Count,
+        "Pages sent without the store, not yet recorded"
+    );
+    describe_gauge!(AUDITOR_AGE_SECONDS, Unit::Seconds, "Since the auditor last saw every case");
+    describe_counter!(AUDITOR_REPAIRS, Unit::Count, "What the auditor put right, by kind");
+    describe_gauge!(
+        AUDITOR_VIOLATIONS,
+        Unit::Count,
+        "What the auditor found wrong in its latest pass, by kind"
+    );
+    describe_counter!(HEARTBEATS, Unit::Count, "Heartbeats: sent, withheld, failed");
+    describe_gauge!(HEARTBEAT_CONFIGURED, Unit::Count, "Whether a heartbeat address is set");
+    describe_counter!(SYNTHETIC_CASES, Unit::Count, "Synthetic cases: passed, failed");
+    describe_gauge!(SYNTHETIC_AGE_SECONDS, Unit::Seconds, "Since a synthetic case last passed");
+    describe_gauge!(
+        CERTIFICATE_END,
+        Unit::Seconds,
+        "When a certificate ends, in seconds since the epoch; 0 without one"
+    );
 }
 
 fn zero() {

@@ -2,6 +2,7 @@
 //! are read from Redis show the same on every replica: aggregate them with `max`, counters with `sum`.
 
 mod catalogue;
+mod paging;
 
 use std::time::Duration;
 
@@ -15,12 +16,17 @@ use catalogue::{
     EVENTS, EVENTS_PARKED, EVENTS_TRIMMED, FAILED_WAKES, FIGURES_AGE_SECONDS,
     FIRST_RESPONSE_SECONDS, FIRST_RESPONSES, LANE, LIKELY_DUPLICATES, NEXT_WAKE_SECONDS,
     OLDEST_SECONDS, OPEN_INCIDENTS, OUTBOX_AGE_SECONDS, OUTCOME_SECONDS, OUTCOMES, OVERDUE, PAGES,
-    PAGES_DELIVERED, PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX,
-    REDIS_UP, REPLIES, RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SUBMITS, TICK_AGE_SECONDS,
-    TICK_SECONDS, UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
+    PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX, REDIS_UP, REPLIES,
+    RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SUBMITS, TICK_AGE_SECONDS, TICK_SECONDS,
+    UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
 };
 
 pub use catalogue::install;
+pub use paging::{
+    Heartbeat, Repair, Stage, Violation, heartbeat, heartbeat_configured, page_attempted,
+    page_dropped, page_unreached, pager_in_flight, repaired, shadow, sinks_known, synthetic,
+    violations,
+};
 
 /// What became of a Submit.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +55,7 @@ pub fn desk_known(desk: &DeskName) {
     gauge!(OPEN_INCIDENTS, "desk" => desk.to_string()).set(0.0);
     gauge!(TICK_AGE_SECONDS, "desk" => desk.to_string()).set(0.0);
     gauge!(FIGURES_AGE_SECONDS, "desk" => desk.to_string()).set(0.0);
+    paging::desk_known(desk);
 }
 
 const fn band_label(band: Band) -> &'static str {
@@ -58,14 +65,18 @@ const fn band_label(band: Band) -> &'static str {
 
 /// Records a committed change. Whoever committed it calls this, once.
 pub fn changed(case: &Case, change: &Change) {
+    // What the service does to test itself is no work of the desk.
+    if case.is_synthetic() {
+        return;
+    }
     for event in &change.events {
+        paging::changed(case, event, change.at);
         match event {
             Event::Accepted { band, .. } => {
                 counter!(ACCEPTED, "band" => band_label(*band)).increment(1);
             }
             Event::RungFired(rung) => passed(case, rung, "fired"),
             Event::RungQuieted(rung) => passed(case, rung, "quieted"),
-            Event::Paged(page) => counter!(PAGES, "cause" => page.cause.word()).increment(1),
             Event::Claimed { waited, is_unanswered, .. } => {
                 counter!(CLAIMS).increment(1);
                 if *is_unanswered {
@@ -89,7 +100,11 @@ pub fn changed(case: &Case, change: &Change) {
             }
             Event::Purged => counter!(PURGED).increment(1),
             // What each of these does shows in another series, or is for the record alone.
-            Event::ClockStarted { .. }
+            Event::Paged(_)
+            | Event::PagedFromMemory { .. }
+            | Event::PageAnswered { .. }
+            | Event::PagesClosed { .. }
+            | Event::ClockStarted { .. }
             | Event::ClockStopped { .. }
             | Event::ClockPaused { .. }
             | Event::ClockResumed { .. }
@@ -146,11 +161,6 @@ pub fn submitted(result: Submitted, took: Duration) {
     if matches!(result, Submitted::Accepted) {
         histogram!(ACCEPT_SECONDS).record(took.as_secs_f64());
     }
-}
-
-/// Records a page that a sink has taken.
-pub fn page_delivered() {
-    counter!(PAGES_DELIVERED).increment(1);
 }
 
 /// Records a pass of the timer, and how many due cases it could not serve.
@@ -253,6 +263,10 @@ pub struct DeskMoment {
     pub tick_age: Duration,
     /// Since its gauges were last read from Redis.
     pub figures_age: Duration,
+    /// Since its auditor last saw every case.
+    pub audit_age: Duration,
+    /// Since a synthetic case last came through.
+    pub synthetic_age: Duration,
 }
 
 /// What only the moment of a scrape can tell.
@@ -270,7 +284,8 @@ pub struct Moment {
 
 /// Shows what only the moment of a scrape can tell.
 pub fn scraped(moment: &Moment) {
-    for DeskMoment { desk, tick_age, figures_age } in &moment.desks {
+    for DeskMoment { desk, tick_age, figures_age, audit_age, synthetic_age } in &moment.desks {
+        paging::watched(desk, *audit_age, *synthetic_age);
         let desk = desk.to_string();
         gauge!(TICK_AGE_SECONDS, "desk" => desk.clone()).set(tick_age.as_secs_f64());
         gauge!(FIGURES_AGE_SECONDS, "desk" => desk).set(figures_age.as_secs_f64());

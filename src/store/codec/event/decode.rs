@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Kind, StoredEvent};
 use crate::core::{
     Band, CaseId, ClockKind, DataCategory, Event, Mark, Nature, Outcome, Page, PageCause, PageKey,
-    PauseReason, Protection, Punctuality, RungRecord, Settlement, Stance, Subject, Timestamp,
-    Verification,
+    PauseReason, Protection, Punctuality, RungRecord, Settlement, SinkAnswer, Stance, Subject,
+    Timestamp, Verification,
 };
 use crate::store::Unreadable;
 use crate::store::codec::answer::StoredKind;
@@ -31,6 +31,10 @@ pub(in crate::store::codec) fn decode_event(
         Kind::RungFired => Event::RungFired(decode_rung(stored)?),
         Kind::RungQuieted => Event::RungQuieted(decode_rung(stored)?),
         Kind::Paged => Event::Paged(decode_page(case, stored)?),
+        Kind::PagedFromMemory => Event::PagedFromMemory {
+            page: decode_page(case, stored)?,
+            at: Timestamp::from_millis(stored.sent_ms),
+        },
         Kind::Claimed => Event::Claimed {
             by: by()?,
             epoch: stored.epoch,
@@ -60,6 +64,8 @@ pub(in crate::store::codec) fn decode_event(
         | Kind::ClockSettled => decode_clock_event(stored)?,
         kind @ (Kind::PreservationRequested
         | Kind::PageAcknowledged
+        | Kind::PageAnswered
+        | Kind::PagesClosed
         | Kind::LikelyDuplicatesFound
         | Kind::DuplicateLinked
         | Kind::IncidentJoined
@@ -104,12 +110,18 @@ fn decode_kept(kind: Kind, stored: &StoredEvent) -> Result<Event, Unreadable> {
     let cases = stored.cases.iter().map(|id| id.parse().ok());
     let cases = || field(WHAT, "cases", cases.collect::<Option<BTreeSet<CaseId>>>());
     let incident = || field(WHAT, "incident", stored.name.parse().ok());
+    let page_key = || field(WHAT, "page_key", stored.page_key.parse().ok());
     Ok(match kind {
         Kind::PreservationRequested => Event::PreservationRequested { by: by()? },
-        Kind::PageAcknowledged => Event::PageAcknowledged {
-            by: by()?,
-            key: field(WHAT, "page_key", stored.page_key.parse().ok())?,
+        Kind::PageAcknowledged => Event::PageAcknowledged { by: by()?, key: page_key()? },
+        Kind::PageAnswered => Event::PageAnswered {
+            key: page_key()?,
+            sink: field(WHAT, "sink", stored.name.parse().ok())?,
+            answer: field(WHAT, "answer", SinkAnswer::from_word(&stored.word))?,
         },
+        Kind::PagesClosed => {
+            Event::PagesClosed { clock: field(WHAT, "clock", ClockKind::from_word(&stored.clock))? }
+        }
         Kind::LikelyDuplicatesFound => Event::LikelyDuplicatesFound { cases: cases()? },
         Kind::DuplicateLinked => {
             let case = field(WHAT, "cases", cases()?.pop_first())?;
@@ -226,6 +238,7 @@ fn decode_page(case: CaseId, stored: &StoredEvent) -> Result<Page, Unreadable> {
         due_at: Timestamp::from_millis(stored.due_ms),
         limit_at: Timestamp::from_millis(stored.limit_ms),
         cause: field(WHAT, "cause", PageCause::from_word(&stored.cause))?,
+        is_quieted_by_claim: stored.is_so,
     })
 }
 

@@ -28,6 +28,7 @@ pub(in crate::store::codec) fn encode_event(event: &Event) -> StoredEvent {
         | Event::RungFired(_)
         | Event::RungQuieted(_)
         | Event::Paged(_)
+        | Event::PagedFromMemory { .. }
         | Event::Claimed { .. }
         | Event::ClaimRenewed { .. }
         | Event::ClaimReleased { .. }
@@ -42,6 +43,8 @@ pub(in crate::store::codec) fn encode_event(event: &Event) -> StoredEvent {
         | Event::ClockSettled { .. }
         | Event::PreservationRequested { .. }
         | Event::PageAcknowledged { .. }
+        | Event::PageAnswered { .. }
+        | Event::PagesClosed { .. }
         | Event::LikelyDuplicatesFound { .. }
         | Event::DuplicateLinked { .. }
         | Event::IncidentJoined { .. }
@@ -76,7 +79,11 @@ fn encode_first(event: &Event) -> StoredEvent {
         },
         Event::RungFired(rung) => encode_rung(rung, empty(Kind::RungFired)),
         Event::RungQuieted(rung) => encode_rung(rung, empty(Kind::RungQuieted)),
-        Event::Paged(page) => encode_page(page),
+        Event::Paged(page) => encode_page(page, empty(Kind::Paged)),
+        Event::PagedFromMemory { page, at } => StoredEvent {
+            sent_ms: at.as_millis(),
+            ..encode_page(page, empty(Kind::PagedFromMemory))
+        },
         Event::Claimed { by, epoch, expires_at, waited, is_unanswered } => StoredEvent {
             epoch: *epoch,
             expires_ms: expires_at.as_millis(),
@@ -154,6 +161,15 @@ fn encode_kept(event: &Event) -> StoredEvent {
         Event::PreservationRequested { by } => done(Kind::PreservationRequested, by),
         Event::PageAcknowledged { by, key } => {
             StoredEvent { page_key: key.to_string(), ..done(Kind::PageAcknowledged, by) }
+        }
+        Event::PageAnswered { key, sink, answer } => StoredEvent {
+            page_key: key.to_string(),
+            name: sink.to_string(),
+            word: answer.word().to_owned(),
+            ..empty(Kind::PageAnswered)
+        },
+        Event::PagesClosed { clock: kind } => {
+            StoredEvent { clock: clock(kind), ..empty(Kind::PagesClosed) }
         }
         Event::LikelyDuplicatesFound { cases } => StoredEvent {
             cases: cases.iter().map(|id| id.compact().to_owned()).collect(),
@@ -240,7 +256,7 @@ fn encode_worked(event: &Event) -> StoredEvent {
     }
 }
 
-fn encode_page(page: &Page) -> StoredEvent {
+fn encode_page(page: &Page, empty: StoredEvent) -> StoredEvent {
     StoredEvent {
         clock: page.key.clock.word().to_owned(),
         cycle: page.key.cycle,
@@ -250,7 +266,8 @@ fn encode_page(page: &Page) -> StoredEvent {
         due_ms: page.due_at.as_millis(),
         limit_ms: page.limit_at.as_millis(),
         cause: page.cause.word().to_owned(),
-        ..empty(Kind::Paged)
+        is_so: page.is_quieted_by_claim,
+        ..empty
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) struct StoredEvent {
     protection: String,
     #[prost(string, tag = "35")]
     page_key: String,
+    #[prost(uint64, tag = "36")]
+    sent_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
@@ -127,4 +129,7 @@ enum Kind {
     IncidentJoined = 35,
     IncidentLeft = 36,
     Purged = 37,
+    PagedFromMemory = 38,
+    PageAnswered = 39,
+    PagesClosed = 40,
 }
