@@ -45,6 +45,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// A text, and the only rooms (or files) under `src` that may hold it.
 const CONFINED: &[(&str, &[&str])] = &[
     ("redis::", &["store"]),
+    ("opentelemetry", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("tonic", &["grpc"]),
     ("axum", &["http"]),
     ("prost", &["grpc", "store/codec"]),
@@ -58,7 +60,18 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tokio::process", &["redis_server"]),
     (
         "async ",
-        &["app.rs", "cli", "desk", "grpc", "http", "pager", "redis_server", "store", "timer"],
+        &[
+            "app.rs",
+            "cli",
+            "desk",
+            "grpc",
+            "http",
+            "pager",
+            "redis_server",
+            "store",
+            "telemetry/traces",
+            "timer",
+        ],
     ),
 ];
 

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::App;
+use crate::app::{App, AppError};
 use crate::config::Settings;
 use crate::telemetry;
+use crate::telemetry::traces::Exporter;
 
 /// `EX_USAGE`: the operator, not the program, has to change something.
 const EXIT_USAGE: u8 = 64;
@@ -45,7 +46,8 @@ pub fn run() -> ExitCode {
 }
 
 fn serve(settings: Box<Settings>) -> ExitCode {
-    telemetry::logs::install(settings.log_format, settings.log.filter());
+    let (format, filter) = (settings.log_format, settings.log.filter());
+    let exporter = telemetry::logs::install(format, filter, settings.otlp_endpoint.as_ref());
     let checked = settings.check().and_then(|desks| Ok((desks, settings.fingerprints()?)));
     let (desks, fingerprints) = match checked {
         Ok(checked) => checked,
@@ -69,40 +71,53 @@ fn serve(settings: Box<Settings>) -> ExitCode {
         Err(error) => return failed(&error),
     };
     runtime.block_on(async move {
-        // Listened for from the start, so that a stop while Redis loads its data is heard too.
-        let stop = stop_signal();
-        tokio::pin!(stop);
-        let built = tokio::select! {
-            built = App::build(*settings, desks, fingerprints, metrics) => built,
-            () = &mut stop => return ExitCode::SUCCESS,
-        };
-        let app = match built {
-            Ok(app) => app,
+        let exporting = match exporter.map(Exporter::start).transpose() {
+            Ok(exporting) => exporting,
             Err(error) => return failed(&error),
         };
-        if let Ok((grpc, http)) = app.addresses() {
-            tracing::info!(%grpc, %http, "serving");
+        let building = App::build(*settings, desks, fingerprints, metrics);
+        let ended = serve_until_stopped(building).await;
+        if let Some(exporting) = exporting {
+            exporting.stop().await;
         }
-        let (is_stopping, mut stopping) = tokio::sync::watch::channel(false);
-        let run = app.run(async {
-            stop.await;
-            _ = is_stopping.send(true);
-        });
-        let second_signal = async {
-            _ = stopping.wait_for(|is_stopping| *is_stopping).await;
-            stop_signal().await;
-        };
-        tokio::select! {
-            ran = run => match ran {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error),
-            },
-            () = second_signal => {
-                tracing::warn!("second signal; what still runs is dropped");
-                ExitCode::FAILURE
-            }
-        }
+        ended
     })
+}
+
+async fn serve_until_stopped(building: impl Future<Output = Result<App, AppError>>) -> ExitCode {
+    // Listened for from the start, so that a stop while Redis loads its data is heard too.
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    let built = tokio::select! {
+        built = building => built,
+        () = &mut stop => return ExitCode::SUCCESS,
+    };
+    let app = match built {
+        Ok(app) => app,
+        Err(error) => return failed(&error),
+    };
+    if let Ok((grpc, http)) = app.addresses() {
+        tracing::info!(%grpc, %http, "serving");
+    }
+    let (is_stopping, mut stopping) = tokio::sync::watch::channel(false);
+    let run = app.run(async {
+        stop.await;
+        _ = is_stopping.send(true);
+    });
+    let second_signal = async {
+        _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+        stop_signal().await;
+    };
+    tokio::select! {
+        ran = run => match ran {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        },
+        () = second_signal => {
+            tracing::warn!("second signal; what still runs is dropped");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

@@ -17,6 +17,7 @@ use crate::core::DeskName;
 use crate::fingerprint::FingerprintKey;
 use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
+use crate::telemetry::traces::OtlpEndpoint;
 
 pub use desks::{DeskConfiguration, FileMistakes, sinks};
 pub use document::Located;
@@ -79,6 +80,10 @@ pub struct Settings {
     /// Which log lines are written, as tracing's filter directives.
     #[arg(long, env = "URGENCE_LOG", default_value = "info", value_parser = log_filter)]
     pub log: LogFilter,
+    /// Where an OpenTelemetry collector takes traces over gRPC: `http://host:port`. Without it nothing
+    /// is traced.
+    #[arg(long, env = "URGENCE_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<OtlpEndpoint>,
 }
 
 /// Filter directives that tracing understands.

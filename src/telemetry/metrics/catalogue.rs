@@ -59,6 +59,7 @@ pub(super) const LIKELY_DUPLICATES: &str = "urgence_likely_duplicates_total";
 pub(super) const PURGED: &str = "urgence_purged_total";
 pub(super) const LANE: &str = "urgence_lane_cases";
 pub(super) const OPEN_INCIDENTS: &str = "urgence_open_incidents";
+pub(super) const SPANS_DROPPED: &str = "urgence_spans_dropped_total";
 pub(super) const BUILD: &str = "urgence_build_info";
 
 pub(super) const PAGE_STAGE_SECONDS: &str = "urgence_page_stage_seconds";
@@ -200,6 +201,7 @@ fn describe_machinery() {
     describe_histogram!(RPC_SECONDS, Unit::Seconds, "How long calls took, by method");
     describe_gauge!(WATCHES, Unit::Count, "Open watches");
     describe_gauge!(FIGURES_AGE_SECONDS, Unit::Seconds, "Age of the gauges read from Redis");
+    describe_counter!(SPANS_DROPPED, Unit::Count, "Spans that did not reach the collector");
     describe_gauge!(BUILD, Unit::Count, "Always 1; the version is the label");
     metrics_process::Collector::default().describe();
 }
@@ -294,6 +296,7 @@ fn zero() {
         QUESTIONS,
         LIKELY_DUPLICATES,
         PURGED,
+        SPANS_DROPPED,
     ] {
         counter!(name).absolute(0);
     }

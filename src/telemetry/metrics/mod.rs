@@ -16,9 +16,9 @@ use catalogue::{
     EVENTS, EVENTS_PARKED, EVENTS_TRIMMED, FAILED_WAKES, FIGURES_AGE_SECONDS,
     FIRST_RESPONSE_SECONDS, FIRST_RESPONSES, LANE, LIKELY_DUPLICATES, NEXT_WAKE_SECONDS,
     OLDEST_SECONDS, OPEN_INCIDENTS, OUTBOX_AGE_SECONDS, OUTCOME_SECONDS, OUTCOMES, OVERDUE, PAGES,
-    PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX, REDIS_UP, REPLIES,
-    RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SUBMITS, TICK_AGE_SECONDS, TICK_SECONDS,
-    UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
+    PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX,
+    REDIS_UP, REPLIES, RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SPANS_DROPPED, SUBMITS,
+    TICK_AGE_SECONDS, TICK_SECONDS, UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
 };
 
 pub use catalogue::install;
@@ -161,6 +161,11 @@ pub fn submitted(result: Submitted, took: Duration) {
     if matches!(result, Submitted::Accepted) {
         histogram!(ACCEPT_SECONDS).record(took.as_secs_f64());
     }
+}
+
+/// Records spans that the collector does not get.
+pub fn spans_dropped(count: usize) {
+    counter!(SPANS_DROPPED).increment(count as u64);
 }
 
 /// Records a pass of the timer, and how many due cases it could not serve.
