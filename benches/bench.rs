@@ -217,6 +217,7 @@ fn bare_commit(prefix: &str, index: usize, policy: &Policy) -> redis::Cmd {
         said: Said::Request(body),
         forgotten: Vec::new(),
         note: None,
+        trace: None,
     };
     urgence::store::bare_commit(&"main".parse().unwrap(), &commit)
 }
@@ -346,6 +347,7 @@ async fn arm(
                 said: Said::Request(vec![b'x'; NARRATIVE_BYTES]),
                 forgotten: Vec::new(),
                 note: None,
+                trace: None,
             };
             let outcome = store.commit(commit).await.unwrap();
             assert_eq!(outcome, urgence::store::Outcome::Written);

@@ -156,7 +156,10 @@ impl Inner {
         let fresh = Cursor { millis: self.now.as_millis(), sequence: 0 };
         let next = Cursor { sequence: self.latest.sequence + 1, ..self.latest };
         self.latest = fresh.max(next);
-        self.events.insert(self.latest, codec::encode_change(&commit.next.change()));
+        self.events.insert(
+            self.latest,
+            codec::encode_traced(&commit.next.change(), commit.trace.as_ref()),
+        );
     }
 
     fn index(&mut self, projection: Option<(CaseId, Projection)>, is_present: bool) {
@@ -185,8 +188,7 @@ impl Inner {
     }
 
     fn entry(&self, cursor: Cursor) -> Option<Entry> {
-        let change = codec::decode_change(self.events.get(&cursor)?);
-        Some(Entry { cursor, change })
+        Some(Entry::read(cursor, Ok(self.events.get(&cursor)?)))
     }
 
     fn slowest(&self) -> Cursor {

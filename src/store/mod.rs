@@ -29,6 +29,7 @@ use crate::core::{
     PolicyId, Timestamp,
 };
 pub use crate::telemetry::Figures;
+use crate::telemetry::traces::TraceParent;
 
 pub use codec::{decode_case, decode_change, encode_case, encode_change};
 pub use durability::{AcceptedLoss, Durability, Finding};
@@ -308,6 +309,8 @@ pub struct Commit {
     pub forgotten: Vec<Fingerprint>,
     /// A note of which case the act got, for a while.
     pub note: Option<Note>,
+    /// The trace that the commit is part of. It is told with the change, and is no part of the case.
+    pub trace: Option<TraceParent>,
 }
 
 /// A short-lived note of which case an act got.
@@ -332,6 +335,20 @@ pub enum Outcome {
     PolicyMissing,
     /// The same act has got this case before.
     Noted(CaseId),
+}
+
+impl Outcome {
+    /// Its name in a trace.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Conflict => "conflict",
+            Self::Untimely(_) => "untimely",
+            Self::PolicyMissing => "policy-missing",
+            Self::Noted(_) => "noted",
+        }
+    }
 }
 
 /// Cases whose wake has come.
@@ -407,6 +424,19 @@ pub struct Entry {
     pub cursor: Cursor,
     /// What happened.
     pub change: Result<Change, Unreadable>,
+    /// The trace that its commit was part of.
+    pub trace: Option<TraceParent>,
+}
+
+impl Entry {
+    /// What is told under `cursor`, from its stored bytes.
+    fn read(cursor: Cursor, stored: Result<&[u8], Unreadable>) -> Self {
+        let (change, trace) = match stored.and_then(codec::decode_traced) {
+            Ok((change, trace)) => (Ok(change), trace),
+            Err(error) => (Err(error), None),
+        };
+        Self { cursor, change, trace }
+    }
 }
 
 /// How far back the events stream goes.

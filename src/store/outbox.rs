@@ -9,7 +9,7 @@ use redis::{ErrorKind, Pipeline, RedisResult, Value};
 use super::keys::Keys;
 use super::link::Link;
 use super::reads::{ask, unexpected};
-use super::{Cursor, Entry, Kept, StoreError, Unreadable, codec};
+use super::{Cursor, Entry, Kept, StoreError, Unreadable};
 use crate::core::Timestamp;
 use crate::core::time::millis;
 
@@ -33,14 +33,12 @@ fn entries(ids: Vec<StreamId>, operation: &'static str) -> Result<Vec<Entry>, St
     ids.into_iter()
         .map(|entry| {
             let cursor = entry.id.parse().map_err(|()| unexpected(operation))?;
-            let change = match entry.get::<Vec<u8>>("change") {
-                Some(bytes) => codec::decode_change(&bytes),
-                None => Err(Unreadable {
-                    what: "change",
-                    problem: "the entry has no field change".to_owned(),
-                }),
-            };
-            Ok(Entry { cursor, change })
+            let stored = entry.get::<Vec<u8>>("change");
+            let stored = stored.as_deref().ok_or_else(|| Unreadable {
+                what: "change",
+                problem: "the entry has no field change".to_owned(),
+            });
+            Ok(Entry::read(cursor, stored))
         })
         .collect()
 }

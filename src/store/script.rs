@@ -72,7 +72,7 @@ impl CommitScript {
         call.arg(case.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
         call.arg(indexes.len()).arg(case.id.compact());
-        call.arg(codec::encode_change(&commit.next.change()));
+        call.arg(codec::encode_traced(&commit.next.change(), commit.trace.as_ref()));
         call.arg(if commit.note.is_some() { case.id.compact() } else { "" });
         call.arg(commit.note.map_or(0, |note| millis(note.kept_for)));
         call.arg(if case.purged_at.is_some() { "replace" } else { "" });

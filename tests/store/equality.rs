@@ -214,7 +214,16 @@ impl Run {
                 let forgotten = case.map_or(Vec::new(), |case| forgotten(&case, &next.case));
                 let (next, note) = (*next, choice.note);
                 let age_max = AGE_MAX;
-                self.commit(Commit { next, observed_at, age_max, said, forgotten, note }).await;
+                self.commit(Commit {
+                    next,
+                    observed_at,
+                    age_max,
+                    said,
+                    forgotten,
+                    note,
+                    trace: None,
+                })
+                .await;
             }
             Decision::AlreadyTrue => self.met.outcome("already true"),
             Decision::Refused(_) => self.met.outcome("refused"),

@@ -85,6 +85,7 @@ fn commit(next: &Next, observed_at: Timestamp) -> Commit {
         said: Said::Nothing,
         forgotten: Vec::new(),
         note: None,
+        trace: None,
     }
 }
 

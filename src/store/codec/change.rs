@@ -6,6 +6,7 @@ use super::event::{StoredEvent, decode_event, encode_event};
 use super::{check_format, field, unreadable};
 use crate::core::{Change, Timestamp};
 use crate::store::Unreadable;
+use crate::telemetry::traces::TraceParent;
 
 const FORMAT: u32 = 1;
 pub(super) const WHAT: &str = "change";
@@ -24,11 +25,19 @@ struct StoredChange {
     at_ms: u64,
     #[prost(message, repeated, tag = "6")]
     events: Vec<StoredEvent>,
+    /// Where its trace goes on, for whoever deals with the change.
+    #[prost(string, optional, tag = "7")]
+    trace: Option<String>,
 }
 
 /// The bytes of a change.
 #[must_use]
 pub fn encode_change(change: &Change) -> Vec<u8> {
+    encode_traced(change, None)
+}
+
+/// The bytes of a change and of the trace that its commit is part of.
+pub(in crate::store) fn encode_traced(change: &Change, trace: Option<&TraceParent>) -> Vec<u8> {
     StoredChange {
         format: FORMAT,
         case: change.case.compact().to_owned(),
@@ -36,6 +45,7 @@ pub fn encode_change(change: &Change) -> Vec<u8> {
         version: change.version,
         at_ms: change.at.as_millis(),
         events: change.events.iter().map(encode_event).collect(),
+        trace: trace.map(ToString::to_string),
     }
     .encode_to_vec()
 }
@@ -45,15 +55,24 @@ pub fn encode_change(change: &Change) -> Vec<u8> {
 /// # Errors
 /// The bytes are no change, or one with something in it that this version does not know.
 pub fn decode_change(bytes: &[u8]) -> Result<Change, Unreadable> {
+    decode_traced(bytes).map(|(change, _)| change)
+}
+
+/// Reads a change and the trace that its commit was part of. What is no trace is none: it is there to
+/// look at, and keeps no page from going out.
+pub(in crate::store) fn decode_traced(
+    bytes: &[u8],
+) -> Result<(Change, Option<TraceParent>), Unreadable> {
     let stored = StoredChange::decode(bytes).map_err(|_| unreadable(WHAT, "not a message"))?;
     check_format(WHAT, stored.format, FORMAT)?;
     let case = field(WHAT, "case", stored.case.parse().ok())?;
     let events = stored.events.iter().map(|event| decode_event(case, event));
-    Ok(Change {
+    let change = Change {
         case,
         authority: field(WHAT, "authority", stored.authority.parse().ok())?,
         version: stored.version,
         at: Timestamp::from_millis(stored.at_ms),
         events: events.collect::<Result<_, _>>()?,
-    })
+    };
+    Ok((change, stored.trace.as_deref().and_then(TraceParent::parse)))
 }

@@ -20,6 +20,7 @@ use super::Unreadable;
 
 pub use case::{decode_case, encode_case};
 pub use change::{decode_change, encode_change};
+pub(super) use change::{decode_traced, encode_traced};
 pub(super) use incident::{decode_incident, encode_incident};
 pub(super) use policy::{decode_policy, encode_policy};
 
