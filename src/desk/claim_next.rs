@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, sleep_until};
+use tracing::{Instrument as _, Span};
 
 use super::transact::{ATTEMPTS_MAX, Extras, Tried};
 use super::{Desk, Done, Error};
@@ -44,6 +45,8 @@ pub(super) struct Waiter {
     act: Act,
     deadline: Instant,
     reply: Reply,
+    /// The call, of whose trace the claim is a part.
+    call: Span,
 }
 
 impl<S: Store> Desk<S> {
@@ -60,7 +63,7 @@ impl<S: Store> Desk<S> {
         let (reply, answer) = oneshot::channel();
         let deadline = monotonic_now() + wait.min(WAIT_MAX);
         self.line
-            .send(Waiter { ticket, act, deadline, reply })
+            .send(Waiter { ticket, act, deadline, reply, call: Span::current() })
             .await
             .map_err(|_| Error::Stopping)?;
         let handover = answer.await.map_err(|_| Error::Stopping)??;
@@ -253,10 +256,9 @@ impl<S: Store> ClaimLine<S> {
         let count = heads.len().min(self.waiting.len());
         let callers: Vec<Waiter> = self.waiting.drain(..count).collect();
         let ids: Vec<CaseId> = heads.iter().map(|case| case.id).collect();
-        let claims = heads
-            .into_iter()
-            .zip(&callers)
-            .map(|(case, caller)| claim(&self.desk, case, now, caller.act.clone()));
+        let claims = heads.into_iter().zip(&callers).map(|(case, caller)| {
+            claim(&self.desk, case, now, caller.act.clone()).instrument(caller.call.clone())
+        });
         // Polled in this order, so that they are written in the order of the queue.
         let claims = join_all(claims).await;
         let mut losers = Vec::new();

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::{Desk, Done, Error};
 use crate::core::{
     Case, CaseId, Command, Decision, Fingerprint, Next, Policy, Refusal, Timestamp, decide,
 };
 use crate::store::{Commit, Note, Outcome, Said, Store, StoreError};
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{self, TraceParent};
 
 /// How often a decision is made again because somebody else wrote in between. Each time somebody
 /// got on, so this many losses in a row take a crowd on one case.
@@ -124,8 +127,13 @@ impl<S: Store> Desk<S> {
         }
         let Extras { said, note } = extras.clone();
         let age_max = AGE_MAX;
-        let commit = Commit { next: next.clone(), observed_at, age_max, said, forgotten, note };
-        match self.store.commit(commit).await? {
+        let span = traces::commit(next.case.id);
+        let trace = TraceParent::of(&span);
+        let commit =
+            Commit { next: next.clone(), observed_at, age_max, said, forgotten, note, trace };
+        let outcome = self.store.commit(commit).instrument(span.clone()).await;
+        traces::committed(&span, outcome.as_ref().map_or("failed", |outcome| outcome.word()));
+        match outcome? {
             Outcome::Written => {
                 metrics::changed(&next.case, &next.change());
                 self.hints.committed(&next.case);

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::transact::{Extras, Tried};
 use super::{Desk, Error};
 use crate::core::{CaseId, Command, Timestamp};
 use crate::store::{Due, Store, StoreError};
+use crate::telemetry::traces;
 
 /// What became of a batch of due cases.
 #[derive(Debug, Default)]
@@ -41,7 +43,7 @@ impl<S: Store> Desk<S> {
             match case {
                 Ok(case) => {
                     let desk = std::sync::Arc::clone(self);
-                    waking.spawn(async move {
+                    let waking_it = async move {
                         let extras = Extras::default();
                         let woken = match desk.attempt(case, now, &Command::Wake, &extras).await {
                             Ok(Tried::Done(done)) => Ok(*done),
@@ -51,7 +53,8 @@ impl<S: Store> Desk<S> {
                             Err(error) => Err(error),
                         };
                         (id, woken)
-                    });
+                    };
+                    waking.spawn(waking_it.instrument(traces::wake(id)));
                 }
                 Err(source) => {
                     let error = StoreError::Unreadable { operation: "wake", source };

@@ -22,6 +22,7 @@ use crate::core::{
 };
 use crate::desk::{Desk, Followed, Index, Store, WatchScope};
 use crate::telemetry::metrics::{self, Submitted};
+use crate::telemetry::traces;
 
 pub(super) struct IntakeCalls<S: Store>(pub(super) Edge<S>);
 
@@ -121,6 +122,7 @@ async fn submit<S: Store>(
         let desk = edge.desk(&mut checks, &message.desk);
         valid(checks, desk)?
     };
+    traces::about(intake.case_id());
     let having = edge.desks.having(intake.case_id()).await.map_err(status::error)?;
     let desk = having.map_or(desk, Arc::clone);
     let done = desk.submit(intake, body).await.map_err(status::error)?;
@@ -144,6 +146,7 @@ async fn get<S: Store>(
     let mut checks = Checks::default();
     let case = edge.case(&mut checks, "name", &message.name);
     let (desk, id) = valid(checks, case)?;
+    traces::about(id);
     let case = own_case(&desk, &caller, id).await?;
     let contents = desk.contents(id).await.map_err(status::error)?;
     let opened = open(id, &contents, Reader::Portal)?;
@@ -277,7 +280,10 @@ async fn watch<S: Store>(
     let scope = match &message.scope {
         Some(Scope::Name(name)) => {
             let case = edge.case(&mut checks, "name", name);
-            case.map(|(desk, id)| (desk, WatchScope::Case(id)))
+            case.map(|(desk, id)| {
+                traces::about(id);
+                (desk, WatchScope::Case(id))
+            })
         }
         Some(Scope::Authority(name)) => {
             let desk = edge.desk(&mut checks, &message.desk);

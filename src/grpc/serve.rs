@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::codegen::http::Uri;
 use tonic::{Request, Response, Status};
+use tracing::{Instrument as _, Span};
 
 use super::deadline::{self, MARGIN};
 use super::desks::Desks;
@@ -16,7 +18,7 @@ use crate::clock::monotonic_now;
 use crate::core::intake::{Checks, Code};
 use crate::core::{Act, Caller, CaseId, Deed, RequestDigest, Role, Violation};
 use crate::desk::{Desk, Done, Said, Store};
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, traces};
 
 /// What the services share.
 pub(super) struct Edge<S> {
@@ -50,7 +52,7 @@ impl<S: Store> Edge<S> {
     {
         let work = self.work.clone();
         let detached = |edge, caller, message| {
-            let work = work.spawn(answer(edge, caller, message));
+            let work = work.spawn(answer(edge, caller, message).in_current_span());
             async {
                 // It panicked, which has been logged where it happened.
                 work.await.unwrap_or_else(|_| Err(status::fault()))
@@ -72,8 +74,10 @@ impl<S: Store> Edge<S> {
         F: Future<Output = Result<R, Status>>,
     {
         let started = monotonic_now();
-        let answered = self.answer(roles, request, answer).await;
+        let span = span(method, &request);
+        let answered = self.answer(roles, request, answer).instrument(span.clone()).await;
         let code = answered.as_ref().map_or_else(Status::code, |_| tonic::Code::Ok);
+        traces::answered(&span, code.into());
         metrics::rpc(method, status::code_name(code), started.elapsed());
         answered.map(Response::new)
     }
@@ -144,8 +148,17 @@ impl<S: Store> Edge<S> {
         let act = act(checks, caller, M::METHOD, message.request_id(), message);
         let case = self.case(checks, "name", message.name());
         let (act, (desk, id)) = act.zip(case)?;
+        traces::about(id);
         Some(Head { desk, id, act })
     }
+}
+
+/// The span of a call. It goes on from the one `traceparent` that the caller sent, if it is one.
+fn span<M>(method: &str, request: &Request<M>) -> Span {
+    let path = request.extensions().get::<Uri>().map_or(method, Uri::path);
+    let mut parents = request.metadata().get_all("traceparent").iter();
+    let parent = parents.next().filter(|_| parents.next().is_none());
+    traces::rpc(path, parent.and_then(|parent| parent.to_str().ok()))
 }
 
 /// A message that asks for an act on a case.

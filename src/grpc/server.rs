@@ -5,10 +5,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::codegen::http;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 pub use tonic_health::server::HealthReporter;
+use tower::util::MapRequestLayer;
 
 use super::desk_service::DeskCalls;
 use super::desks::Desks;
@@ -97,6 +99,13 @@ pub async fn set_serving(health: &HealthReporter, is_serving: bool) {
     }
 }
 
+/// Keeps the path of a call, which names its method in full, for its trace.
+fn keep_path<B>(mut request: http::Request<B>) -> http::Request<B> {
+    let uri = request.uri().clone();
+    request.extensions_mut().insert(uri);
+    request
+}
+
 /// The services of all desks, ready to be served.
 pub struct GrpcServer<S: Store> {
     edge: Edge<S>,
@@ -176,6 +185,7 @@ impl<S: Store> GrpcServer<S> {
             streams_stop.cancel();
         };
         let served = Server::builder()
+            .layer(MapRequestLayer::new(keep_path))
             .max_concurrent_streams(STREAMS_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE_EVERY))

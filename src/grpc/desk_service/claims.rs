@@ -12,6 +12,7 @@ use crate::grpc::convert;
 use crate::grpc::serve::{Edge, act, valid};
 use crate::grpc::status;
 use crate::grpc::wire::{self, case_entry::Said};
+use crate::telemetry::traces;
 
 pub(super) async fn claim_next<S: Store>(
     edge: Edge<S>,
@@ -32,6 +33,9 @@ pub(super) async fn claim_next<S: Store>(
         claimed = desk.claim_next(act, wait.min(longest)) => claimed.map_err(status::error)?,
         () = edge.stop.cancelled() => return Err(status::stopping()),
     };
+    if let Some(done) = &claimed {
+        traces::about(done.case.id);
+    }
     Ok(wire::ClaimNextResponse {
         replayed: claimed.as_ref().is_some_and(|done| done.is_replayed),
         case: claimed.map(|done| convert::case(desk.name(), &done.case)),

@@ -15,6 +15,7 @@ use crate::grpc::entries::open;
 use crate::grpc::serve::{Edge, valid};
 use crate::grpc::watching::{self, Stream};
 use crate::grpc::{status, tokens, wire};
+use crate::telemetry::traces;
 
 pub(super) async fn get<S: Store>(
     edge: Edge<S>,
@@ -24,6 +25,7 @@ pub(super) async fn get<S: Store>(
     let mut checks = Checks::default();
     let case = edge.case(&mut checks, "name", &message.name);
     let (desk, id) = valid(checks, case)?;
+    traces::about(id);
     let case = desk.get(id).await.map_err(status::error)?;
     let contents = desk.contents(id).await.map_err(status::error)?;
     let opened = open(id, &contents, Reader::Desk)?;
@@ -80,7 +82,10 @@ pub(super) async fn watch<S: Store>(
         edge.desk(&mut checks, &message.desk).map(|desk| (desk, WatchScope::Desk))
     } else {
         let case = edge.case(&mut checks, "name", &message.name);
-        case.map(|(desk, id)| (desk, WatchScope::Case(id)))
+        case.map(|(desk, id)| {
+            traces::about(id);
+            (desk, WatchScope::Case(id))
+        })
     };
     let (desk, scope) = valid(checks, scope)?;
     let token_scope = match &scope {
