@@ -192,7 +192,7 @@ impl App {
         let mut known = Known { desks: Vec::new(), stop: grpc_stop.clone() };
         let mut desks = Vec::with_capacity(configured.len());
         for (configuration, store) in configured {
-            let DeskConfiguration { name, policy, live, registry } = configuration;
+            let DeskConfiguration { name, policy, live, registry, .. } = configuration;
             let fingerprints = fingerprints.clone();
             let told = DeskSettings { name, policy, live, registry, fingerprints };
             let (desk, known_desk) = start_desk(&mut parts, told, store, settings.events_kept_for);

@@ -9,6 +9,7 @@ pub mod desk;
 pub mod fingerprint;
 pub mod grpc;
 pub mod http;
+pub mod outbound;
 pub mod pager;
 pub mod redis_server;
 pub mod registry;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod page;
 mod policy;
 mod simulate;
 
@@ -31,6 +32,9 @@ enum Command {
     /// Check or show a policy.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Find out whether a contact is reached.
+    #[command(subcommand)]
+    Page(page::PageCommand),
     /// Plan a night: how many people keep the promise?
     Simulate(Box<simulate::SimulateArguments>),
 }
@@ -41,6 +45,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(settings) => serve(settings),
         Command::Policy(command) => policy::run(&command),
+        Command::Page(command) => page::run(&command),
         Command::Simulate(arguments) => simulate::run(&arguments),
     }
 }

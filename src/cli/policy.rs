@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::EXIT_USAGE;
-use crate::config::{PolicyFile, parse_policy, policy_text, sinks};
+use crate::config::{PolicyFile, parse_policy, policy_text};
 
 /// What to do with a policy file.
 #[derive(Subcommand)]
@@ -28,19 +28,16 @@ pub(super) fn run(command: &PolicyCommand) -> ExitCode {
     let (text, code) = match command {
         PolicyCommand::Check { file } => match std::fs::read_to_string(file) {
             Ok(text) => {
-                let outcome = parse_policy(&text, &sinks());
+                let outcome = parse_policy(&text, file);
                 let code = if outcome.is_ok() { 0 } else { EXIT_USAGE };
                 (policy_text::verdict(&file.display().to_string(), &outcome), code)
             }
             Err(error) => (format!("{}: {error}\n", file.display()), EXIT_USAGE),
         },
-        PolicyCommand::Show { file: None } => {
-            let PolicyFile { policy, live } = PolicyFile::built_in();
-            (policy_text::show(&policy, &live), 0)
-        }
+        PolicyCommand::Show { file: None } => (policy_text::show(&PolicyFile::built_in()), 0),
         PolicyCommand::Show { file: Some(file) } => match std::fs::read_to_string(file) {
-            Ok(text) => match parse_policy(&text, &sinks()) {
-                Ok(PolicyFile { policy, live }) => (policy_text::show(&policy, &live), 0),
+            Ok(text) => match parse_policy(&text, file) {
+                Ok(file) => (policy_text::show(&file), 0),
                 Err(mistakes) => {
                     (policy_text::mistakes(&file.display().to_string(), &mistakes), EXIT_USAGE)
                 }

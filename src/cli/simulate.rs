@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::EXIT_USAGE;
-use crate::config::{parse_policy, policy_text, sinks};
+use crate::config::{parse_policy, policy_text};
 use crate::core::Policy;
 use crate::simulate::{self, Goal, Options, Responders, Scenario};
 
@@ -112,6 +112,6 @@ fn options(arguments: &SimulateArguments) -> Result<Options, String> {
 fn policy(file: &Path) -> Result<Policy, String> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?;
-    let parsed = parse_policy(&text, &sinks());
+    let parsed = parse_policy(&text, file);
     parsed.map(|file| file.policy).map_err(|mistakes| policy_text::mistakes(&name, &mistakes))
 }

@@ -1,13 +1,13 @@
 //! The desks of this deployment: one from flags, or several from a file, each with its own policy and
 //! registry.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{ConfigError, Located, PolicyFile, parse_policy, parse_registry};
-use crate::core::policy::live::{LOG_SINK, Live};
+use super::{ConfigError, Links, Located, PolicyFile, SinkSettings, parse_policy, parse_registry};
+use crate::core::policy::live::Live;
 use crate::core::{DeskName, Policy, SinkName};
 use crate::registry::Registry;
 
@@ -20,6 +20,10 @@ pub struct DeskConfiguration {
     pub policy: Policy,
     /// What holds for the whole desk, now.
     pub live: Live,
+    /// How the sinks reach people, besides the log.
+    pub sinks: BTreeMap<SinkName, SinkSettings>,
+    /// Where people see more than a page says.
+    pub links: Links,
     /// Who may ask, and what is known of them.
     pub registry: Registry,
 }
@@ -61,12 +65,6 @@ impl std::fmt::Display for FileMistakes {
     }
 }
 
-/// The sinks that this program has.
-#[must_use]
-pub fn sinks() -> BTreeSet<SinkName> {
-    BTreeSet::from([LOG_SINK.parse().expect("a word that follows the rule")])
-}
-
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let shown = path.display().to_string();
     std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: shown, source })
@@ -102,6 +100,14 @@ pub(super) fn list(path: &Path) -> Result<Vec<DeskFiles>, ConfigError> {
     Ok(desks)
 }
 
+/// Reads one policy file.
+pub(super) fn read_policy(path: &Path) -> Result<PolicyFile, ConfigError> {
+    parse_policy(&read(path)?, path).map_err(|mistakes| {
+        let path = path.display().to_string();
+        ConfigError::Mistakes(vec![FileMistakes { path, mistakes }])
+    })
+}
+
 /// Reads the files of all desks; the mistakes of all of them at once.
 pub(super) fn load(desks: Vec<DeskFiles>) -> Result<Vec<DeskConfiguration>, ConfigError> {
     let mut wrong = Vec::new();
@@ -113,7 +119,7 @@ pub(super) fn load(desks: Vec<DeskFiles>) -> Result<Vec<DeskConfiguration>, Conf
         let file = match &policy {
             None => Some(PolicyFile::built_in()),
             Some(path) => {
-                let parsed = parse_policy(&read(path)?, &sinks());
+                let parsed = parse_policy(&read(path)?, path);
                 parsed.map_err(|mistakes| note(path, mistakes)).ok()
             }
         };
@@ -124,8 +130,8 @@ pub(super) fn load(desks: Vec<DeskFiles>) -> Result<Vec<DeskConfiguration>, Conf
                 parsed.map_err(|mistakes| note(path, mistakes)).ok()
             }
         };
-        if let Some((PolicyFile { policy, live }, registry)) = file.zip(registry) {
-            loaded.push(DeskConfiguration { name, policy, live, registry });
+        if let Some((PolicyFile { policy, live, sinks, links }, registry)) = file.zip(registry) {
+            loaded.push(DeskConfiguration { name, policy, live, sinks, links, registry });
         }
     }
     if wrong.is_empty() { Ok(loaded) } else { Err(ConfigError::Mistakes(wrong)) }

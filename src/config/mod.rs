@@ -6,6 +6,7 @@ mod durations;
 mod policy_file;
 pub mod policy_text;
 mod registry_file;
+mod sinks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,10 +20,11 @@ use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
 use crate::telemetry::traces::OtlpEndpoint;
 
-pub use desks::{DeskConfiguration, FileMistakes, sinks};
+pub use desks::{DeskConfiguration, FileMistakes};
 pub use document::Located;
 pub use policy_file::{PolicyFile, parse_policy};
 pub use registry_file::parse_registry;
+pub use sinks::{Links, SinkSettings};
 
 /// How to serve.
 #[derive(Args, Clone)]
@@ -86,6 +88,38 @@ pub struct Settings {
     pub otlp_endpoint: Option<OtlpEndpoint>,
 }
 
+/// Which desk is meant, by the settings that serving has.
+#[derive(Args, Clone, Debug)]
+pub struct DeskChoice {
+    /// The policy file; without one, the built-in policy, whose contacts are all in the log.
+    #[arg(long, env = "URGENCE_POLICY")]
+    pub policy: Option<PathBuf>,
+    /// The desk's name.
+    #[arg(long, env = "URGENCE_DESK", default_value = "main", value_parser = desk_name)]
+    pub desk: DeskName,
+    /// A file that names several desks, instead of --policy.
+    #[arg(long, env = "URGENCE_DESKS", conflicts_with = "policy")]
+    pub desks: Option<PathBuf>,
+}
+
+impl DeskChoice {
+    /// Reads the policy file of the desk.
+    ///
+    /// # Errors
+    /// There is no such desk, or a file is missing or wrong.
+    pub fn read(&self) -> Result<PolicyFile, ConfigError> {
+        let policy = match &self.desks {
+            None => self.policy.clone(),
+            Some(path) => {
+                let is_meant = |desk: &desks::DeskFiles| desk.name == self.desk;
+                let found = desks::list(path)?.into_iter().find(is_meant);
+                found.ok_or_else(|| ConfigError::NoSuchDesk(self.desk.clone()))?.policy
+            }
+        };
+        policy.map_or_else(|| Ok(PolicyFile::built_in()), |path| desks::read_policy(&path))
+    }
+}
+
 /// Filter directives that tracing understands.
 #[derive(Clone, Debug)]
 pub struct LogFilter(String);
@@ -120,6 +154,9 @@ pub enum ConfigError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A desk that the file of desks does not name.
+    #[error("the file of desks names no desk {0}")]
+    NoSuchDesk(DeskName),
     /// Files have mistakes; all of them.
     #[error("the configuration has mistakes:\n{}", list(.0))]
     Mistakes(Vec<FileMistakes>),

@@ -5,12 +5,14 @@
 
 mod live;
 mod promise;
+mod sinks;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use super::document::{Entry, Notes, Source, Table};
-use super::{Located, durations};
+use super::{Links, Located, SinkSettings, durations};
 use crate::core::clock::ClockKind;
 use crate::core::nature::{Band, Nature};
 use crate::core::outcome::RetentionClass;
@@ -19,23 +21,32 @@ use crate::core::policy::{CLOCKS, EXTENDABLE, Mistake, Rules};
 use crate::core::{ContactName, Policy, SinkName};
 
 /// What a policy file says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PolicyFile {
     /// What is promised: kept under its content address, and frozen with each case.
     pub policy: Policy,
     /// What holds for the whole desk, now; never kept.
     pub live: Live,
+    /// How the sinks reach people, besides the log; never kept, as it holds secrets.
+    pub sinks: BTreeMap<SinkName, SinkSettings>,
+    /// Where people see more than a page says.
+    pub links: Links,
 }
 
 impl PolicyFile {
     /// What holds where there is no file.
     #[must_use]
     pub fn built_in() -> Self {
-        Self { policy: Policy::built_in(), live: Live::default() }
+        Self {
+            policy: Policy::built_in(),
+            live: Live::default(),
+            sinks: BTreeMap::new(),
+            links: Links::default(),
+        }
     }
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "lease",
     "bands",
     "promises",
@@ -43,35 +54,41 @@ const SECTIONS: [&str; 11] = [
     "clocks",
     "retention",
     "contacts",
+    "sinks",
+    "pages",
     "duplicates",
     "incidents",
     "routing",
     "data",
 ];
 
-/// Reads a policy file. `sinks` are those that this program has.
+/// Reads the text of the policy file `file`, and the files of secrets that it names, which stand
+/// relative to it.
 ///
 /// # Errors
 /// Every mistake that can be told, in the order of the lines: what is no TOML, unknown keys, values of
 /// the wrong kind, and broken rules. A rule that rests on a value which could not be read is not judged.
-pub fn parse_policy(text: &str, sinks: &BTreeSet<SinkName>) -> Result<PolicyFile, Vec<Located>> {
+pub fn parse_policy(text: &str, file: &Path) -> Result<PolicyFile, Vec<Located>> {
     let source = Source::new(text);
     let document = source.document();
     let mut reader = Reader {
         notes: Notes::new(&source, &document),
-        sinks,
+        folder: file.parent().unwrap_or(Path::new(".")),
+        sinks: sinks::built_in(),
         doubted: BTreeSet::new(),
         paged: BTreeMap::new(),
     };
     let root = Table::root(&document);
     root.only(&mut reader.notes, "section", &SECTIONS);
     let rules = reader.rules(&root);
+    let sinks = reader.defined_sinks(&root);
+    let links = reader.links(&root);
     let live = reader.live(&root);
     let broken = live.mistakes(&reader.paged);
     let policy = Policy::new(rules).map_err(|mistakes| reader.judge(mistakes));
     reader.judge(broken);
     match policy {
-        Ok(policy) if reader.notes.is_empty() => Ok(PolicyFile { policy, live }),
+        Ok(policy) if reader.notes.is_empty() => Ok(PolicyFile { policy, live, sinks, links }),
         Ok(_) | Err(()) => Err(reader.notes.finish()),
     }
 }
@@ -80,7 +97,10 @@ pub fn parse_policy(text: &str, sinks: &BTreeSet<SinkName>) -> Result<PolicyFile
 /// the rules can still be judged on the rest.
 struct Reader<'s> {
     notes: Notes<'s>,
-    sinks: &'s BTreeSet<SinkName>,
+    /// What the names of other files are relative to.
+    folder: &'s Path,
+    /// Every sink that a contact may name.
+    sinks: BTreeSet<SinkName>,
     /// Paths of which a rule says nothing, since what it would judge was put in place here.
     doubted: BTreeSet<String>,
     /// Every contact that is paged, and by which promise.

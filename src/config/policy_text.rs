@@ -1,9 +1,10 @@
 //! A policy as people read it, and the verdict on a policy file.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::durations::written;
-use super::{Located, PolicyFile};
+use super::{Located, PolicyFile, SinkSettings};
 use crate::core::clock::{ClockKind, Mark};
 use crate::core::incident::Objective;
 use crate::core::ladder::RungAt;
@@ -35,7 +36,8 @@ pub fn mistakes(file: &str, mistakes: &[Located]) -> String {
 
 /// All that a policy says, each part under the name that it has in a policy file.
 #[must_use]
-pub fn show(policy: &Policy, live: &Live) -> String {
+pub fn show(file: &PolicyFile) -> String {
+    let PolicyFile { policy, live, sinks, links: _ } = file;
     let rules = policy.rules();
     let mut parts = vec![
         format!("policy {}\n", policy.id()),
@@ -58,7 +60,7 @@ pub fn show(policy: &Policy, live: &Live) -> String {
     parts.push(format!(
         "[retention] how long what was said is kept once a case has ended\n{retention}"
     ));
-    parts.extend(live_parts(policy, live));
+    parts.extend(live_parts(policy, live, sinks));
     parts.join("\n")
 }
 
@@ -174,12 +176,21 @@ impl Form {
     }
 }
 
-fn live_parts(policy: &Policy, live: &Live) -> [String; 5] {
+fn live_parts(
+    policy: &Policy,
+    live: &Live,
+    settings: &BTreeMap<SinkName, SinkSettings>,
+) -> [String; 5] {
+    let with_kind = |sink: &SinkName| match settings.get(sink) {
+        Some(settings) => format!("{sink} ({})", settings.kind()),
+        None => sink.to_string(),
+    };
     let mut contacts = policy.contacts();
     contacts.extend(live.contacts.listed());
     let contacts = columns(contacts.into_iter().map(|contact| {
         let sinks = live.contacts.sinks(contact);
-        [contact.to_string(), or_if_none(sinks.iter().map(SinkName::as_str), "nowhere")]
+        let sinks: Vec<String> = sinks.iter().map(with_kind).collect();
+        [contact.to_string(), or_if_none(sinks.iter().map(String::as_str), "nowhere")]
     }));
     let Objective { answered_within, share_within } = live.objective;
     let (answered, share) = (written(answered_within), written(share_within));

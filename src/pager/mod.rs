@@ -4,6 +4,8 @@
 //! acknowledged after the sinks have it, so it is told at least once.
 
 mod log_sink;
+pub mod notice;
+pub mod sink;
 
 use std::future::Future;
 use std::sync::Arc;

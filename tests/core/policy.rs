@@ -6,7 +6,7 @@ mod mistakes;
 mod registry;
 mod text;
 
-use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use urgence::config::{Located, PolicyFile, parse_policy};
@@ -19,12 +19,16 @@ const DEFAULT: &str = include_str!("../../deploy/policy/default.toml");
 const OLD_STYLE: &str = include_str!("policy/old_style.toml");
 
 fn parse(text: &str) -> Result<PolicyFile, Vec<Located>> {
-    parse_with(text, &["log"])
+    parse_with(text, &[])
 }
 
+/// With `sinks` besides the log, defined below what the text says.
 fn parse_with(text: &str, sinks: &[&str]) -> Result<PolicyFile, Vec<Located>> {
-    let sinks: BTreeSet<_> = sinks.iter().map(|sink| sink.parse().unwrap()).collect();
-    parse_policy(text, &sinks)
+    let define = |name| {
+        format!("\n[sinks.{name}]\nkind = \"alertmanager\"\nurl = \"http://127.0.0.1:9093\"\n")
+    };
+    let defined: String = sinks.iter().map(define).collect();
+    parse_policy(&[text, &defined].concat(), Path::new("policy.toml"))
 }
 
 /// What the marks `#!` of a file say is wrong with it, sorted.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-use urgence::config::{DeskConfiguration, parse_registry};
+use urgence::config::{DeskConfiguration, Links, parse_registry};
 use urgence::core::policy::live::Live;
 use urgence::core::{CaseId, Event, Policy, Timestamp};
 use urgence::desk::{Desk, DeskSettings};
@@ -49,6 +49,8 @@ impl Stage {
             name: "main".parse().unwrap(),
             policy: Policy::built_in(),
             live: Live::default(),
+            sinks: BTreeMap::new(),
+            links: Links::default(),
             registry,
         };
         let settings = DeskSettings {

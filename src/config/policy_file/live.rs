@@ -65,7 +65,9 @@ impl Reader<'_> {
             let Some(name) = entry.text(&mut self.notes, "a sink's name in quotes") else {
                 continue;
             };
-            let known = |sink: &SinkName| self.sinks.contains(sink);
+            let known = |sink: &SinkName| {
+                self.sinks.contains(sink) || self.notes.may_have_held(sink.as_str())
+            };
             if let Some(sink) = name.parse().ok().filter(known) {
                 sinks.insert(sink);
             } else {

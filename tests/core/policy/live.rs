@@ -39,7 +39,7 @@ fn without_contacts_everybody_goes_to_the_log() {
 
 #[test]
 fn with_contacts_each_goes_where_the_file_says() {
-    let live = parse_with(&with(EVERYBODY), &["log", "siren"]).unwrap().live;
+    let live = parse_with(&with(EVERYBODY), &["siren"]).unwrap().live;
     let sinks = |contact: &str| {
         let sinks = live.contacts.sinks(&contact.parse().unwrap());
         sinks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
@@ -65,7 +65,7 @@ fn a_sink_that_the_program_has_not_is_refused() {
 #[test]
 fn a_contact_that_nobody_could_reach_is_refused_whoever_pages_it() {
     let paths = |text: &str| {
-        let mistakes = parse_with(text, &["log", "siren"]).unwrap_err();
+        let mistakes = parse_with(text, &["siren"]).unwrap_err();
         mistakes.into_iter().map(|mistake| (mistake.path, mistake.problem)).collect::<Vec<_>>()
     };
     // Paged by a ladder of the file.
@@ -156,7 +156,7 @@ fn the_live_part_is_no_part_of_what_was_promised() {
         "[data.content]\nheld = true",
     ];
     for live in live {
-        let file = parse_with(&with(live), &["log", "siren"]).unwrap();
+        let file = parse_with(&with(live), &["siren"]).unwrap();
         assert_ne!(file.live, plain.live, "{live}");
         assert_eq!(file.policy, plain.policy, "{live}");
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use urgence::config::PolicyFile;
 use urgence::config::policy_text::{mistakes, show, verdict};
 use urgence::core::Policy;
 use urgence::core::policy::live::Live;
 
-use super::{DEFAULT, DEMO, parse};
+use super::{DEFAULT, DEMO, parse, parse_with};
 
 /// The part of `text` from the line `head` up to the next empty line.
 #[track_caller]
@@ -19,7 +20,7 @@ fn section(text: &str, head: &str) -> String {
 
 #[test]
 fn the_built_in_policy_is_shown_with_every_time() {
-    let text = show(&Policy::built_in(), &Live::default());
+    let text = show(&PolicyFile::built_in());
     assert_eq!(
         section(&text, "[promises.emergency]"),
         "\
@@ -84,41 +85,44 @@ fn the_built_in_policy_is_shown_with_every_time() {
 #[test]
 fn what_the_live_part_says_is_shown() {
     let text = [
-        DEFAULT.replace("\nshift-lead =", "\nzoe = [\"log\"]\nshift-lead =").as_str(),
+        DEFAULT.replace("\nshift-lead =", "\nzoe = [\"log\", \"siren\"]\nshift-lead =").as_str(),
         "[data.traffic]\nheld = true\nkept_for = \"36h\"\ndescription = \"who with whom\"\n",
         "[data.content]\nheld = false\n",
     ]
     .concat();
     let text = text.replace("countries = []", "countries = [\"FR\", \"BE\"]");
-    let file = parse(&text).unwrap();
-    let shown = show(&file.policy, &file.live);
-    assert!(section(&shown, "[contacts]").contains("\n  zoe            log"), "{shown}");
+    let file = parse_with(&text, &["siren"]).unwrap();
+    let shown = show(&file);
+    assert!(
+        section(&shown, "[contacts]").contains("\n  zoe            log, siren (alertmanager)"),
+        "{shown}"
+    );
     assert!(shown.contains("[routing] countries: BE, FR\n"), "{shown}");
     let data = section(&shown, "[data]");
     assert!(data.contains("\n  traffic  held for 1d 12h  who with whom"), "{data}");
     assert!(data.contains("\n  content  not held"), "{data}");
     // A contact that is not reached is shown to be in the dark.
-    let nobody =
-        Live { contacts: urgence::core::policy::live::Contacts::Listed([].into()), ..file.live };
-    let shown = show(&file.policy, &nobody);
+    let contacts = urgence::core::policy::live::Contacts::Listed([].into());
+    let nobody = PolicyFile { live: Live { contacts, ..file.live }, ..file };
+    let shown = show(&nobody);
     assert!(section(&shown, "[contacts]").contains("\n  desk           nowhere"), "{shown}");
 }
 
 #[test]
 fn the_instants_of_a_short_ladder_are_told_apart() {
     let demo = parse(DEMO).unwrap();
-    let text = show(&demo.policy, &demo.live);
+    let text = show(&demo);
     let ladder = section(&text, "[promises.emergency]");
     assert!(ladder.contains("  5     20s     00:20  always    target  head-of-desk\n"), "{ladder}");
     // The last repeat that is shown comes after an hour.
     let slow = parse(&DEMO.replacen("repeat_every = \"3s\"", "repeat_every = \"19m 50s\"", 1));
     let slow = slow.unwrap();
-    let text = show(&slow.policy, &slow.live);
+    let text = show(&slow);
     let ladder = section(&text, "[promises.emergency]");
     assert!(ladder.contains("  11    1h       1:00:00  always    repeat  all\n"), "{ladder}");
     let odd = DEMO.replace("\"72m\"", "\"72m 30s\"");
     let odd = parse(&odd).unwrap();
-    let text = show(&odd.policy, &odd.live);
+    let text = show(&odd);
     let ladder = section(&text, "[promises.routine]");
     assert!(ladder.contains("1h 12m 30s  1:12:30  always    limit"), "{ladder}");
 }
@@ -210,7 +214,7 @@ fn a_duration_that_is_shown_can_be_written_so() {
             1,
         ))
         .unwrap();
-        let shown = show(&file.policy, &file.live);
+        let shown = show(&file);
         let ladder = section(&shown, "[promises.routine]");
         let every =
             ladder.lines().last().unwrap().trim().strip_prefix("and so on, every ").unwrap();
