@@ -1,6 +1,7 @@
 //! `urgence`: the queue and the clock of a provider's 24/7 law-enforcement response desk.
 
 pub mod app;
+pub mod auditor;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -81,6 +81,9 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    /// Every word that an attempt may have.
+    pub const WORDS: [&str; 5] = ["taken", "throttled", "refused", "failed", "timed_out"];
+
     /// Its word in metrics; never renamed.
     #[must_use]
     pub const fn word(&self) -> &'static str {

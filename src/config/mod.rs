@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use url::Url;
 
 use crate::core::DeskName;
 use crate::fingerprint::FingerprintKey;
@@ -73,6 +74,19 @@ pub struct Settings {
     /// How long changes are kept for watches that come back.
     #[arg(long, env = "URGENCE_EVENTS_KEPT_FOR", default_value = "24h", value_parser = duration)]
     pub events_kept_for: Duration,
+    /// An address outside that hears every minute, by an empty POST, that all is well, and pages people
+    /// when it does not hear it: a dead man's switch, at another provider than the sinks.
+    #[arg(long, env = "URGENCE_HEARTBEAT_URL", value_parser = heartbeat_url, hide_env_values = true)]
+    pub heartbeat_url: Option<Url>,
+    /// How often it hears so.
+    #[arg(long, env = "URGENCE_HEARTBEAT_EVERY", default_value = "60s", value_parser = positive_duration)]
+    pub heartbeat_every: Duration,
+    /// How long the auditor pauses between two looks at all cases.
+    #[arg(long, env = "URGENCE_AUDIT_EVERY", default_value = "15s", value_parser = positive_duration)]
+    pub audit_every: Duration,
+    /// How often a synthetic case goes through the service; 0s for never.
+    #[arg(long, env = "URGENCE_SYNTHETIC_EVERY", default_value = "1h", value_parser = duration)]
+    pub synthetic_every: Duration,
     /// How long a stop may take before what still runs is dropped.
     #[arg(long, env = "URGENCE_STOP_TIMEOUT", default_value = "25s", value_parser = duration)]
     pub stop_timeout: Duration,
@@ -236,6 +250,10 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
         return Err("send at least 1ms".to_owned());
     }
     Ok(duration)
+}
+
+fn heartbeat_url(text: &str) -> Result<Url, &'static str> {
+    policy_file::outside_address(text)
 }
 
 fn accepted_loss(word: &str) -> Result<AcceptedLoss, String> {

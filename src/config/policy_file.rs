@@ -7,6 +7,8 @@ mod live;
 mod promise;
 mod sinks;
 
+pub(super) use sinks::outside_address;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;

@@ -16,6 +16,9 @@ use super::nature::Nature;
 /// The authority of synthetic cases. No portal may speak for it.
 pub const SYNTHETIC_AUTHORITY: &str = "synthetic";
 
+/// Where the pages of synthetic cases go: to nobody.
+pub const SYNTHETIC_SINK: &str = "synthetic";
+
 impl AuthorityId {
     /// Whether it is the authority of synthetic cases.
     #[must_use]

@@ -5,6 +5,8 @@ mod duplicates;
 mod error;
 mod hints;
 mod incidents;
+mod inspection;
+mod near;
 mod policies;
 mod settings;
 mod status;
@@ -23,12 +25,14 @@ use crate::clock::monotonic_now;
 use crate::core::policy::live::Live;
 use crate::core::{
     Act, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy, Refusal,
-    Timestamp,
+    Report, Timestamp,
 };
 pub use crate::registry::NotEntitled;
 use crate::registry::Registry;
 /// The parts of a store that those above the desk speak of.
-pub use crate::store::{Contents, Cursor, Due, Facts, Index, Position, Said, Store, StoreError};
+pub use crate::store::{
+    Contents, Cursor, Due, Facts, Index, Inspection, Position, Said, ScanCursor, Store, StoreError,
+};
 use crate::telemetry::metrics::{self, Submitted};
 
 pub use claim_next::{ClaimLine, WAIT_MAX};
@@ -36,6 +40,7 @@ pub use duplicates::Duplicates;
 pub use error::Error;
 use hints::Hints;
 pub use incidents::{IncidentDone, IncidentStatus, Sorter};
+pub use near::Follower;
 use policies::Policies;
 pub use settings::DeskSettings;
 pub use status::Status;
@@ -55,6 +60,7 @@ pub struct Desk<S> {
     /// The open incidents, as this process last saw them.
     open_incidents: ArcSwap<Vec<Incident>>,
     hints: Hints,
+    near: near::Near,
     line: mpsc::Sender<claim_next::Waiter>,
     /// The number of the next call that waits for a case.
     tickets: AtomicU64,
@@ -86,6 +92,7 @@ impl<S: Store> Desk<S> {
             fingerprints,
             open_incidents: ArcSwap::default(),
             hints: Hints::default(),
+            near: near::Near::default(),
             line,
             tickets: AtomicU64::new(0),
             tail,
@@ -173,6 +180,9 @@ impl<S: Store> Desk<S> {
     /// Looks the authority up, and which open incident the request belongs to.
     fn admit(&self, intake: &mut Intake) -> Result<(), Error> {
         let registry = self.registry();
+        if intake.authority.is_synthetic() {
+            return Err(NotEntitled::NotListed.into());
+        }
         registry.may_ask(&intake.authority, intake.nature)?;
         if let Some(authority) = registry.authority(&intake.authority) {
             intake.facts.country = authority.country.clone();
@@ -190,6 +200,15 @@ impl<S: Store> Desk<S> {
     /// The case does not allow it, or it is not known to be stored.
     pub async fn act(&self, id: CaseId, act: Act, deed: Deed, said: Said) -> Result<Done, Error> {
         self.transact(id, &Command::Act(act, deed), &Extras { said, note: None }).await
+    }
+
+    /// Records what became of pages; the case since.
+    ///
+    /// # Errors
+    /// There is no such case, or it is not known to be stored.
+    pub async fn report(&self, id: CaseId, report: Report) -> Result<Case, Error> {
+        let done = self.transact(id, &Command::Report(report), &Extras::default()).await?;
+        Ok(done.case)
     }
 
     /// One case.

@@ -137,6 +137,7 @@ impl<S: Store> Desk<S> {
             Outcome::Written => {
                 metrics::changed(&next.case, &next.change());
                 self.hints.committed(&next.case);
+                self.near.committed(&next.case);
                 Ok(Tried::Done(Box::new(Done { case: next.case, is_replayed: false })))
             }
             Outcome::Conflict | Outcome::Untimely(_) => Ok(Tried::Again),

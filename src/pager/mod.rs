@@ -1,133 +1,185 @@
-//! The pager: reads the events stream as the outbox it is and hands each page to its sinks.
+//! The pager: reads the events stream as the outbox it is and has each page handed to its sinks.
 //!
-//! All replicas share one reader group; what a dead replica took and left is taken over. A page is
-//! acknowledged after the sinks have it, so it is told at least once.
+//! All replicas share one reader group; what a dead replica took and left is taken over. A change is
+//! acknowledged once all that it asked for is done and recorded, so everything is told at least once,
+//! and always under the same key. What is slow holds nothing else up: each change is served apart.
 
-mod log_sink;
+mod courier;
+mod delivery;
 pub mod notice;
 pub mod sink;
+mod ways;
 
-use std::future::Future;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::clock::monotonic_now;
-use crate::core::{Event, Page};
+use crate::desk::Desk;
 use crate::store::{Cursor, Entry, Store, StoreError};
+use crate::telemetry::metrics;
 
-pub use log_sink::LogSink;
+pub use courier::Courier;
+use courier::Served;
+pub use ways::Ways;
 
 /// The name under which the replicas read together.
 const GROUP: &str = "pager";
 /// Each change goes to one of them, whatever their names; one name leaves none behind.
 const CONSUMER: &str = "replica";
 const READ_MAX: usize = 256;
+/// How many changes may be on their way at once. Beyond it nothing new is read, which the age of the
+/// outbox shows; a dead sink gives each of its pages up long before so many have gathered.
+const IN_FLIGHT_MAX: usize = 16_384;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked for what others left behind, and after how long it counts as left.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(5);
 const LEFT_AFTER: Duration = Duration::from_secs(30);
-
-/// A way to reach people.
-pub trait Sink: Send + Sync + 'static {
-    /// Hands the page on. It may come again, under the same key.
-    fn deliver(&self, page: &Page) -> impl Future<Output = Result<(), SinkError>> + Send;
-}
-
-/// A sink did not take a page.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the page was not taken: {problem}")]
-pub struct SinkError {
-    /// Why.
-    pub problem: String,
-}
+/// How often others are told that we still work on what we have: well within that time.
+const HOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// The loop that pages.
-pub struct Pager<S, K> {
+pub struct Pager<S> {
+    desk: Arc<Desk<S>>,
     store: Arc<S>,
-    sink: K,
+    courier: Arc<Courier<S>>,
+    working: JoinSet<(Cursor, Served)>,
+    /// What this process has and has not acknowledged.
+    in_flight: HashSet<Cursor>,
+    /// What is done and has yet to be acknowledged.
+    done: Vec<Cursor>,
+    looked_behind_at: Option<Instant>,
+    held_at: Instant,
 }
 
-impl<S: Store, K: Sink> Pager<S, K> {
-    /// A pager that hands pages to `sink`.
-    pub const fn new(store: Arc<S>, sink: K) -> Self {
-        Self { store, sink }
+impl<S: Store> Pager<S> {
+    /// A pager of this desk.
+    pub fn new(desk: Arc<Desk<S>>, store: Arc<S>, courier: Arc<Courier<S>>) -> Self {
+        Self {
+            desk,
+            store,
+            courier,
+            working: JoinSet::new(),
+            in_flight: HashSet::new(),
+            done: Vec::new(),
+            looked_behind_at: None,
+            held_at: monotonic_now(),
+        }
     }
 
     /// Pages, for ever.
-    pub async fn run(self) {
-        let mut looked_behind: Option<Instant> = None;
+    pub async fn run(mut self) {
         let mut is_failing = false;
         loop {
-            let is_time = looked_behind.is_none_or(|at| at.elapsed() >= TAKE_OVER_EVERY);
-            if is_time {
-                looked_behind = Some(monotonic_now());
-            }
-            match self.pass(is_time).await {
-                Ok(0) => sleep(LOOK_EVERY).await,
-                Ok(_) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut is_failing, true) {
-                        tracing::error!(%error, "the pager cannot read what to page; it keeps trying");
-                    }
-                    sleep(LOOK_EVERY).await;
-                    continue;
+            match self.turn().await {
+                Ok(_) if std::mem::take(&mut is_failing) => {
+                    tracing::info!("the pager runs again");
                 }
+                Ok(_) => {}
+                Err(error) if !is_failing => {
+                    is_failing = true;
+                    tracing::error!(%error, "the pager cannot read what to page; it keeps trying");
+                }
+                Err(_) => {}
             }
-            if std::mem::take(&mut is_failing) {
-                tracing::info!("the pager runs again");
+            metrics::pager_in_flight(self.desk.name(), self.in_flight.len());
+            tokio::select! {
+                Some(served) = self.working.join_next() => self.settle(served),
+                () = sleep(LOOK_EVERY) => {}
             }
         }
     }
 
-    /// Reads what is new, or also what others left behind; how many changes there were.
+    /// Takes what there is to page and waits until all of it is dealt with; how many changes that were.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn pass(&self, also_left_behind: bool) -> Result<usize, StoreError> {
+    pub async fn pass(&mut self) -> Result<usize, StoreError> {
+        let taken = self.turn().await?;
+        while let Some(served) = self.working.join_next().await {
+            self.settle(served);
+        }
+        self.acknowledge().await?;
+        Ok(taken)
+    }
+
+    /// Acknowledges what is done, and takes what is new and what others have left.
+    async fn turn(&mut self) -> Result<usize, StoreError> {
+        while let Some(served) = self.working.try_join_next() {
+            self.settle(served);
+        }
+        self.acknowledge().await?;
+        if self.held_at.elapsed() >= HOLD_EVERY {
+            self.held_at = monotonic_now();
+            let held: Vec<Cursor> = self.in_flight.iter().copied().collect();
+            self.store.hold(GROUP, CONSUMER, &held).await?;
+        }
+        if self.in_flight.len() >= IN_FLIGHT_MAX {
+            return Ok(0);
+        }
         let mut entries = self.store.receive(GROUP, CONSUMER, READ_MAX).await?;
         let mut failed = None;
-        if also_left_behind {
+        if self.looked_behind_at.is_none_or(|at| at.elapsed() >= TAKE_OVER_EVERY) {
+            self.looked_behind_at = Some(monotonic_now());
             // What was received is ours alone to deal with, whatever becomes of this.
             match self.store.take_over(GROUP, CONSUMER, LEFT_AFTER, READ_MAX).await {
                 Ok(left) => entries.extend(left),
                 Err(error) => failed = Some(error),
             }
         }
-        let mut dealt_with = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            match self.deal_with(entry).await {
-                Ok(true) => dealt_with.push(entry.cursor),
-                Ok(false) => {}
-                Err(error) => failed = Some(error),
+        let taken = entries.len();
+        for entry in entries {
+            // What comes back while we still work on it is in good hands.
+            if self.in_flight.insert(entry.cursor)
+                && let Err(error) = self.serve(entry).await
+            {
+                failed = Some(error);
             }
         }
-        // Whatever failed, what was delivered is not delivered again.
-        self.store.acknowledge(GROUP, &dealt_with).await?;
-        failed.map_or(Ok(entries.len()), Err)
+        failed.map_or(Ok(taken), Err)
     }
 
-    /// Whether the entry needs no more from us.
-    async fn deal_with(&self, entry: &Entry) -> Result<bool, StoreError> {
-        let change = match &entry.change {
-            Ok(change) => change,
-            Err(error) => {
-                let Cursor { millis, sequence } = entry.cursor;
-                tracing::error!(%error, cursor = format!("{millis}-{sequence}"),
-                    "a change cannot be read and may hold a page; it is put aside");
-                self.store.park(entry.cursor).await?;
-                return Ok(true);
+    async fn serve(&mut self, entry: Entry) -> Result<(), StoreError> {
+        let Entry { cursor, change, trace } = entry;
+        match change {
+            Ok(change) if Courier::<S>::concerns(&change) => {
+                let courier = Arc::clone(&self.courier);
+                let serving = async move { (cursor, courier.serve(&change, trace.as_ref()).await) };
+                self.working.spawn(serving);
             }
-        };
-        for event in &change.events {
-            let Event::Paged(page) = event else { continue };
-            if let Err(error) = self.sink.deliver(page).await {
-                // Left unacknowledged, it is taken over and tried again.
-                tracing::error!(page.key = %page.key, %error, "a page was not delivered");
-                return Ok(false);
+            Ok(_) => self.done.push(cursor),
+            Err(error) => {
+                tracing::error!(%error, %cursor,
+                    "a change cannot be read and may hold a page; it is put aside");
+                if let Err(error) = self.store.park(cursor).await {
+                    // Left unacknowledged, it is taken over and put aside then.
+                    self.in_flight.remove(&cursor);
+                    return Err(error);
+                }
+                self.done.push(cursor);
             }
         }
-        Ok(true)
+        Ok(())
+    }
+
+    fn settle(&mut self, served: Result<(Cursor, Served), tokio::task::JoinError>) {
+        match served {
+            Ok((cursor, Served::Done)) => self.done.push(cursor),
+            // Unacknowledged, it comes back after a while, here or elsewhere.
+            Ok((cursor, Served::Left)) => _ = self.in_flight.remove(&cursor),
+            // A panic here is a fault of ours; the pager must not live on with it.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), StoreError> {
+        self.store.acknowledge(GROUP, &self.done).await?;
+        for cursor in self.done.drain(..) {
+            self.in_flight.remove(&cursor);
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::config::Links;
 use crate::core::nature::Band;
 use crate::core::{ContactName, DeskName, Page, PageCause, PageKey, Timestamp};
+use crate::telemetry::traces::TraceParent;
 
 /// What a sink is told of one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Notice {
     /// Whether the store cannot be read, so that what the page is about may be over.
     pub is_store_unreachable: bool,
     /// The trace that led to it, as W3C Trace Context writes it.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<TraceParent>,
 }
 
 /// What a notice is about.
@@ -68,7 +69,8 @@ impl Notice {
         links: &Links,
         is_store_unreachable: bool,
     ) -> Self {
-        let Page { key, contacts: _, band, due_at, limit_at, cause, is_quieted_by_claim: _ } = *page;
+        let Page { key, contacts: _, band, due_at, limit_at, cause, is_quieted_by_claim: _ } =
+            *page;
         Self {
             desk,
             about: About::Rung { key, band, due_at, limit_at, cause },

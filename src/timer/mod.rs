@@ -4,6 +4,8 @@
 //! counts. It uses no blocking command and no cursor, reads the head of the index anew each time,
 //! and looks at least once a second whatever anybody has told it.
 
+mod shadow;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +16,8 @@ use crate::clock::monotonic_now;
 use crate::core::{CaseId, Timestamp};
 use crate::desk::{Desk, Error, Store};
 use crate::telemetry::metrics;
+
+pub use shadow::{GRACE, MemoryCourier, Shadow, Taken};
 
 /// The longest sleep between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +33,7 @@ const NOTHING_TO_DO: &str = "the wake index is out of step with it";
 pub struct Timer<S> {
     desk: Arc<Desk<S>>,
     beats: Arc<Beats>,
+    shadow: Arc<Shadow<S>>,
     is_failing: bool,
     /// The cases whose failure is in the log; each is told once, until it is served.
     reported: Mutex<HashSet<CaseId>>,
@@ -82,7 +87,15 @@ pub struct Pass {
 impl<S: Store> Timer<S> {
     /// A timer for `desk`.
     pub fn new(desk: Arc<Desk<S>>) -> Self {
-        Self { desk, beats: Arc::new(Beats::new()), is_failing: false, reported: Mutex::default() }
+        let shadow = Arc::new(Shadow::new(Arc::clone(&desk)));
+        let beats = Arc::new(Beats::new());
+        Self { desk, beats, shadow, is_failing: false, reported: Mutex::default() }
+    }
+
+    /// What pages where the timer cannot; it must be run beside it.
+    #[must_use]
+    pub fn shadow(&self) -> Arc<Shadow<S>> {
+        Arc::clone(&self.shadow)
     }
 
     /// When the timer last moved; kept up to date.
@@ -121,6 +134,7 @@ impl<S: Store> Timer<S> {
     /// # Errors
     /// The store cannot be read.
     pub async fn pass(&self) -> Result<Pass, Error> {
+        self.shadow.record().await?;
         let (mut woken, mut failed, mut retried) = (0, 0, 0);
         let mut seen = HashSet::new();
         let mut left = HashMap::new();

@@ -11,6 +11,7 @@ use super::{Entry, Reader, Table};
 use crate::config::sinks::{Links, SinkSettings};
 use crate::core::SinkName;
 use crate::core::policy::live::LOG_SINK;
+use crate::core::synthetic::SYNTHETIC_SINK;
 
 const KINDS: [&str; 3] =
     [SinkSettings::PAGER_DUTY, SinkSettings::ALERTMANAGER, SinkSettings::WEBHOOK];
@@ -29,7 +30,7 @@ impl Reader<'_> {
         let mut sinks = BTreeMap::new();
         let Some(table) = root.table(&mut self.notes, "sinks") else { return sinks };
         for (name, entry) in table.entries() {
-            if name == LOG_SINK {
+            if name == LOG_SINK || name == SYNTHETIC_SINK {
                 self.notes.mistake(entry.path, "is built in and cannot be defined again");
                 continue;
             }
@@ -153,13 +154,13 @@ impl Reader<'_> {
     /// An address that pages may travel to.
     fn address(&mut self, entry: &Entry<'_>) -> Option<Url> {
         let text = entry.text(&mut self.notes, "an address in quotes")?;
-        let problem = match web_address(text) {
-            Ok(url) if url.scheme() == "https" || is_this_machine(&url) => return Some(url),
-            Ok(_) => "must begin with https://; over plain http, pages would travel unprotected",
-            Err(problem) => problem,
-        };
-        self.notes.mistake(&entry.path, problem);
-        None
+        match outside_address(text) {
+            Ok(url) => Some(url),
+            Err(problem) => {
+                self.notes.mistake(&entry.path, problem);
+                None
+            }
+        }
     }
 
     pub(super) fn links(&mut self, root: &Table<'_>) -> Links {
@@ -179,6 +180,15 @@ impl Reader<'_> {
         self.notes.mistake(&entry.path, problem);
         None
     }
+}
+
+/// An address of somebody outside who is told things.
+pub(in crate::config) fn outside_address(text: &str) -> Result<Url, &'static str> {
+    let url = web_address(text)?;
+    if url.scheme() == "https" || is_this_machine(&url) {
+        return Ok(url);
+    }
+    Err("must begin with https://; over plain http, pages would travel unprotected")
 }
 
 fn web_address(text: &str) -> Result<Url, &'static str> {

@@ -1,11 +1,16 @@
 //! The end of a case: its promises end, its duties go on, and it is nobody's any more.
 
+use std::time::Duration;
+
 use super::Transition;
 use crate::core::answer::RefusalReason;
 use crate::core::clock::ClockKind;
 use crate::core::event::Event;
 use crate::core::names::Subject;
 use crate::core::outcome::{Ended, Outcome, RetentionClass};
+
+/// Nothing was said in a synthetic case, and the next one follows soon.
+const SYNTHETIC_KEPT_FOR: Duration = Duration::from_hours(1);
 
 impl Transition<'_> {
     /// Ends the case.
@@ -29,7 +34,12 @@ impl Transition<'_> {
             | RetentionClass::NotDisclosed
             | RetentionClass::Fraud) => class,
         };
-        let purge_at = now + self.policy.retention(retention_class);
+        let kept_for = if self.case.is_synthetic() {
+            SYNTHETIC_KEPT_FOR
+        } else {
+            self.policy.retention(retention_class)
+        };
+        let purge_at = now + kept_for;
         self.case.ended = Some(Ended { outcome, refusal, at: now, purge_at });
         self.case.claim = None;
         self.case.proposal = None;

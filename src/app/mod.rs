@@ -1,40 +1,40 @@
 //! The whole program: what it is made of, and the order in which it stops.
 
+mod known;
+mod parts;
+
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use known::Known;
+use parts::{Given, RunningDesk, reload_on_signal};
+
+use crate::auditor::Heartbeat;
 use crate::clock;
 use crate::config::DeskConfiguration;
 use crate::config::Settings;
-use crate::core::DeskName;
-use crate::desk::{Desk, DeskSettings, Duplicates, Sorter, Upkeep};
 use crate::fingerprint::FingerprintKey;
 use crate::grpc::{Desks, GrpcServer, HealthReporter, ServerError, set_serving, set_stopped};
-use crate::http::{self, Insight};
-use crate::pager::{LogSink, Pager};
+use crate::http::{self, Insight as _};
+use crate::outbound::{Outbound, OutboundError};
 use crate::redis_server::{ManagedRedis, RedisServerError};
-use crate::store::{RedisOptions, RedisStore, Store as _, StoreError};
-use crate::telemetry::metrics::{self as recorded, DeskMoment, Moment};
-use crate::timer::{Beats, Timer};
+use crate::store::{RedisOptions, RedisStore, StoreError};
+use crate::telemetry::metrics as recorded;
 
 /// How often the recorder's histograms are drained; without it, unscraped ones grow for ever.
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const HEALTH_EVERY: Duration = Duration::from_millis(250);
 /// How long, at the start, a Redis that does not answer is waited for before its settings are known.
 const FIRST_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
-/// A timer that looks once a second and has seen nothing for so long is in trouble.
-const TICK_OVERDUE_AFTER: Duration = Duration::from_secs(10);
-/// A timer that has not even tried for so long is stuck for good.
-const STUCK_AFTER: Duration = Duration::from_mins(1);
-
+/// How long one look at all cases may take, with the repairs that it finds.
+const AUDIT_TAKES_MAX: Duration = Duration::from_mins(5);
 /// The program could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -52,6 +52,9 @@ pub enum AppError {
     /// The store could not be set up.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody outside can be told anything.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
     /// Redis does not keep what would be promised.
     #[error(
         "this Redis does not keep what would be promised:\n  {0}\nChange it, or accept the loss \
@@ -73,6 +76,7 @@ pub struct App {
     metrics: PrometheusHandle,
     desks: Vec<(DeskConfiguration, Arc<RedisStore>)>,
     fingerprints: FingerprintKey,
+    outbound: Outbound,
     redis: Option<ManagedRedis>,
     parts: JoinSet<&'static str>,
 }
@@ -124,6 +128,7 @@ impl App {
             metrics,
             desks,
             fingerprints,
+            outbound: Outbound::new()?,
             redis,
             parts,
         };
@@ -185,22 +190,22 @@ impl App {
             metrics,
             desks: configured,
             fingerprints,
+            outbound,
             redis,
             mut parts,
         } = self;
         let grpc_stop = CancellationToken::new();
-        let mut known = Known { desks: Vec::new(), stop: grpc_stop.clone() };
-        let mut desks = Vec::with_capacity(configured.len());
-        for (configuration, store) in configured {
-            let DeskConfiguration { name, policy, live, registry, .. } = configuration;
-            let fingerprints = fingerprints.clone();
-            let told = DeskSettings { name, policy, live, registry, fingerprints };
-            let (desk, known_desk) = start_desk(&mut parts, told, store, settings.events_kept_for);
-            known.desks.push(known_desk);
-            desks.push(desk);
-        }
-        let known = Arc::new(known);
-        let server = GrpcServer::new(Desks::new(desks.clone()));
+        let desks: Vec<RunningDesk> = configured
+            .into_iter()
+            .map(|(configuration, store)| {
+                let outbound = outbound.clone();
+                let given = Given { configuration, store, outbound, settings: &settings };
+                RunningDesk::start(&mut parts, given, fingerprints.clone())
+            })
+            .collect();
+        let known = Arc::new(Known::new(&desks, grpc_stop.clone(), audit_age_max(&settings)));
+        spawn_heartbeat(&mut parts, &settings, &outbound, &known);
+        let server = GrpcServer::new(Desks::new(desks.iter().map(RunningDesk::desk).collect()));
         let health = server.health();
         // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();
@@ -215,63 +220,6 @@ impl App {
         let redis_stop = CancellationToken::new();
         let redis = redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
         Running { parts, health, reporter, grpc, grpc_stop, redis, redis_stop, http_stop }
-    }
-}
-
-/// Starts everything that one desk needs.
-fn start_desk(
-    parts: &mut JoinSet<&'static str>,
-    told: DeskSettings,
-    store: Arc<RedisStore>,
-    events_kept_for: Duration,
-) -> (Arc<Desk<RedisStore>>, KnownDesk) {
-    let (desk, line, tail) = Desk::new(told, Arc::clone(&store));
-    let timer = Timer::new(Arc::clone(&desk));
-    let upkeep = Upkeep::new(Arc::clone(&desk), events_kept_for);
-    let known = KnownDesk {
-        name: desk.name().clone(),
-        store: Arc::clone(&store),
-        beats: timer.beats(),
-        figures_read_at: upkeep.figures_read_at(),
-    };
-    spawn(parts, "claim line", line.run());
-    spawn(parts, "reader of changes", tail.run());
-    spawn(parts, "timer", timer.run());
-    spawn(parts, "pager", Pager::new(store, LogSink).run());
-    spawn(parts, "finder of duplicates", Duplicates::new(Arc::clone(&desk)).run());
-    spawn(parts, "sorter of lanes", Sorter::new(Arc::clone(&desk)).run());
-    spawn(parts, "upkeep", upkeep.run());
-    (desk, known)
-}
-
-/// Reads the files again at every SIGHUP. What is wrong is told, and changes nothing.
-async fn reload_on_signal(settings: Settings, desks: Vec<Arc<Desk<RedisStore>>>) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be listened for; files are read at the start only");
-        return std::future::pending().await;
-    };
-    while hangups.recv().await.is_some() {
-        match settings.read_desks() {
-            Ok(configured) => reload(&desks, configured).await,
-            Err(error) => tracing::error!("nothing was reloaded: {error}"),
-        }
-    }
-}
-
-async fn reload(desks: &[Arc<Desk<RedisStore>>], configured: Vec<DeskConfiguration>) {
-    for desk in desks {
-        let found = configured.iter().find(|found| found.name == *desk.name());
-        let Some(found) = found.cloned() else {
-            tracing::error!(desk = %desk.name(), "this desk is no longer configured; it goes on as it is");
-            continue;
-        };
-        let policy = found.policy.id();
-        match desk.replace(found.policy, found.live, found.registry).await {
-            Ok(()) => tracing::info!(desk = %desk.name(), %policy, "reloaded"),
-            Err(error) => {
-                tracing::error!(desk = %desk.name(), %error, "this desk was not reloaded");
-            }
-        }
     }
 }
 
@@ -355,6 +303,26 @@ fn spawn(
     });
 }
 
+/// After how long without a look at every case something is wrong with the auditor.
+fn audit_age_max(settings: &Settings) -> Duration {
+    settings.audit_every * 2 + AUDIT_TAKES_MAX
+}
+
+fn spawn_heartbeat(
+    parts: &mut JoinSet<&'static str>,
+    settings: &Settings,
+    outbound: &Outbound,
+    known: &Arc<Known>,
+) {
+    let Some(url) = settings.heartbeat_url.clone() else {
+        tracing::warn!("no --heartbeat-url: if this service falls silent, nobody outside is told");
+        return;
+    };
+    let heartbeat = Heartbeat::new(outbound.clone(), url, settings.heartbeat_every);
+    let known = Arc::clone(known);
+    spawn(parts, "heartbeat", heartbeat.run(move || known.all_problems()));
+}
+
 async fn keep_metrics(metrics: PrometheusHandle) {
     loop {
         metrics.run_upkeep();
@@ -366,76 +334,5 @@ async fn report_health(health: HealthReporter, known: Arc<Known>) {
     loop {
         set_serving(&health, known.problems().is_empty()).await;
         sleep(HEALTH_EVERY).await;
-    }
-}
-
-/// What the process knows of itself.
-struct Known {
-    desks: Vec<KnownDesk>,
-    stop: CancellationToken,
-}
-
-/// What it knows of one desk.
-struct KnownDesk {
-    name: DeskName,
-    store: Arc<RedisStore>,
-    beats: Arc<Beats>,
-    figures_read_at: Arc<Mutex<Instant>>,
-}
-
-impl Insight for Known {
-    fn moment(&self) -> Moment {
-        let moment = |known: &KnownDesk| {
-            let read_at = *known.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner);
-            DeskMoment {
-                desk: known.name.clone(),
-                tick_age: known.beats.since_success(),
-                figures_age: read_at.elapsed(),
-                audit_age: Duration::ZERO,
-                synthetic_age: Duration::ZERO,
-            }
-        };
-        let first = self.desks.first();
-        Moment {
-            desks: self.desks.iter().map(moment).collect(),
-            redis_now: first.and_then(|known| known.store.now_estimate()),
-            wall_now: clock::wall_now(),
-            is_redis_up: self.desks.iter().all(|known| known.store.is_up()),
-        }
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if self.stop.is_cancelled() {
-            problems.push("process: it is stopping".to_owned());
-        }
-        for known in &self.desks {
-            for problem in known.store.health().problems {
-                // All desks share one Redis, which need not be told of once for each.
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-            let tick_age = known.beats.since_success();
-            if tick_age > TICK_OVERDUE_AFTER {
-                problems.push(format!(
-                    "timer: that of the desk {} last saw all that was due {} s ago; look for its \
-                     errors in the log",
-                    known.name,
-                    tick_age.as_secs()
-                ));
-            }
-        }
-        problems
-    }
-
-    fn dead(&self) -> Option<String> {
-        self.desks.iter().find_map(|known| {
-            let silent_for = known.beats.since_attempt();
-            (silent_for > STUCK_AFTER).then(|| {
-                let name = &known.name;
-                format!("the timer of the desk {name} has not moved for {} s", silent_for.as_secs())
-            })
-        })
     }
 }

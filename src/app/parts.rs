@@ -1,0 +1,144 @@
+//! The parts of each desk, and what of them is replaced when files are read again.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+use super::known::KnownDesk;
+use super::spawn;
+use crate::auditor::{Auditor, Findings, Synthetic, Visitor};
+use crate::config::{DeskConfiguration, Settings};
+use crate::core::{Case, Page};
+use crate::desk::{Desk, DeskSettings, Duplicates, Follower, Sorter, Upkeep};
+use crate::fingerprint::FingerprintKey;
+use crate::outbound::Outbound;
+use crate::pager::{Courier, Pager, Ways};
+use crate::store::RedisStore;
+use crate::timer::{MemoryCourier, Taken, Timer};
+
+/// What a desk is started with.
+pub(super) struct Given<'s> {
+    pub(super) configuration: DeskConfiguration,
+    pub(super) store: Arc<RedisStore>,
+    pub(super) outbound: Outbound,
+    pub(super) settings: &'s Settings,
+}
+
+/// A desk that runs.
+#[derive(Clone)]
+pub(super) struct RunningDesk {
+    desk: Arc<Desk<RedisStore>>,
+    courier: Arc<Courier<RedisStore>>,
+    outbound: Outbound,
+    pub(super) known: KnownDesk,
+}
+
+/// The courier as those see it who lie beside the pager and meet it only here.
+struct Hands(Arc<Courier<RedisStore>>);
+
+impl MemoryCourier for Hands {
+    fn send(&self, page: Page, is_synthetic: bool, taken: &UnboundedSender<Taken>) {
+        self.0.send_from_memory(&page, is_synthetic, taken);
+    }
+}
+
+impl Visitor for Hands {
+    fn visit(&self, case: &Case) {
+        if case.pages.iter().any(crate::core::PageRecord::is_open) {
+            let (courier, case) = (Arc::clone(&self.0), case.clone());
+            tokio::spawn(async move { courier.remind(&case).await });
+        }
+    }
+}
+
+impl RunningDesk {
+    /// Starts everything that one desk needs.
+    pub(super) fn start(
+        parts: &mut JoinSet<&'static str>,
+        given: Given<'_>,
+        fingerprints: FingerprintKey,
+    ) -> Self {
+        let Given { configuration, store, outbound, settings } = given;
+        let DeskConfiguration { name, policy, live, sinks, links, registry } = configuration;
+        let told = DeskSettings { name, policy, live, registry, fingerprints };
+        let (desk, line, tail) = Desk::new(told, Arc::clone(&store));
+        let ways = Ways::new(outbound.clone(), sinks, links);
+        let courier = Arc::new(Courier::new(Arc::clone(&desk), ways));
+        let timer = Timer::new(Arc::clone(&desk));
+        let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for);
+        let findings = Arc::new(Findings::new());
+        let known = KnownDesk {
+            name: desk.name().clone(),
+            store: Arc::clone(&store),
+            beats: timer.beats(),
+            figures_read_at: upkeep.figures_read_at(),
+            findings: Arc::clone(&findings),
+        };
+        let shadow = timer.shadow();
+        let pager = Pager::new(Arc::clone(&desk), store, Arc::clone(&courier));
+        let hands = || Hands(Arc::clone(&courier));
+        let auditor = Auditor::new(Arc::clone(&desk), settings.audit_every, Arc::clone(&findings));
+        spawn(parts, "claim line", line.run());
+        spawn(parts, "reader of changes", tail.run());
+        spawn(parts, "timer", timer.run());
+        spawn(parts, "shadow of the timer", shadow.run(hands()));
+        spawn(parts, "follower of deadlines", Follower::new(Arc::clone(&desk)).run());
+        spawn(parts, "pager", pager.run());
+        spawn(parts, "auditor", auditor.run(hands()));
+        spawn(parts, "finder of duplicates", Duplicates::new(Arc::clone(&desk)).run());
+        spawn(parts, "sorter of lanes", Sorter::new(Arc::clone(&desk)).run());
+        spawn(parts, "upkeep", upkeep.run());
+        if !settings.synthetic_every.is_zero() {
+            let synthetic = Synthetic::new(Arc::clone(&desk), settings.synthetic_every, findings);
+            spawn(parts, "synthetic cases", synthetic.run());
+        }
+        Self { desk, courier, outbound, known }
+    }
+
+    /// What calls are answered by.
+    pub(super) fn desk(&self) -> Arc<Desk<RedisStore>> {
+        Arc::clone(&self.desk)
+    }
+
+    /// Takes over what was read again, or nothing of it.
+    async fn replace(&self, found: DeskConfiguration) {
+        let desk = self.desk.name();
+        let policy = found.policy.id();
+        match self.desk.replace(found.policy, found.live, found.registry).await {
+            Ok(()) => {
+                self.courier.replace(Ways::new(self.outbound.clone(), found.sinks, found.links));
+                tracing::info!(%desk, %policy, "reloaded");
+            }
+            Err(error) => tracing::error!(%desk, %error, "this desk was not reloaded"),
+        }
+    }
+}
+
+/// Reads the files again at every SIGHUP. What is wrong is told, and changes nothing.
+pub(super) async fn reload_on_signal(settings: Settings, desks: Vec<RunningDesk>) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        tracing::error!("SIGHUP cannot be listened for; files are read at the start only");
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        match settings.read_desks() {
+            Ok(configured) => reload(&desks, configured).await,
+            Err(error) => tracing::error!("nothing was reloaded: {error}"),
+        }
+    }
+}
+
+async fn reload(desks: &[RunningDesk], configured: Vec<DeskConfiguration>) {
+    for running in desks {
+        let desk = &running.known.name;
+        let found = configured.iter().find(|found| found.name == *desk);
+        match found.cloned() {
+            Some(found) => running.replace(found).await,
+            None => {
+                tracing::error!(%desk, "this desk is no longer configured; it goes on as it is")
+            }
+        }
+    }
+}

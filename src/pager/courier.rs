@@ -1,0 +1,277 @@
+//! Serving what a change asks for: its pages go to their sinks, all at once, and what is over is closed
+//! wherever it is open. What becomes of each is recorded on the case, which says what is left to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::future::join_all;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::delivery::{Delivered, Parcel};
+use super::notice::{Notice, Phase};
+use super::ways::Ways;
+use crate::core::synthetic::SYNTHETIC_SINK;
+use crate::core::{
+    Case, CaseId, Change, ContactName, Event, Page, PageKey, PageRecord, Refusal, Report,
+    SinkAnswer, SinkName, Timestamp,
+};
+use crate::desk::{Desk, Error};
+use crate::store::Store;
+use crate::telemetry::metrics;
+use crate::telemetry::traces::TraceParent;
+
+/// The longest that a sink may ask us to wait where no further rung follows.
+const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Served {
+    /// All that it asked for is done, or need not be.
+    Done,
+    /// Something is left to do.
+    Left,
+}
+
+/// Whoever takes pages to their sinks and records what becomes of them.
+pub struct Courier<S> {
+    desk: Arc<Desk<S>>,
+    ways: ArcSwap<Ways>,
+}
+
+/// What came of one page at one sink.
+enum Told {
+    Reached,
+    NotReached,
+    Unwanted,
+    /// It is not known to be recorded, and must be done again.
+    Unrecorded,
+}
+
+impl<S: Store> Courier<S> {
+    /// A courier of this desk.
+    pub fn new(desk: Arc<Desk<S>>, ways: Ways) -> Self {
+        Self { desk, ways: ArcSwap::from_pointee(ways) }
+    }
+
+    /// Takes other ways from now on.
+    pub fn replace(&self, ways: Ways) {
+        self.ways.store(Arc::new(ways));
+    }
+
+    /// Whether the change asks for anything.
+    pub(super) fn concerns(change: &Change) -> bool {
+        change.events.iter().any(|event| {
+            matches!(
+                event,
+                Event::Paged(_) | Event::PagedFromMemory { .. } | Event::PagesClosed { .. }
+            )
+        })
+    }
+
+    /// Does what the change asks for, as far as the case still wants it.
+    pub(super) async fn serve(&self, change: &Change, trace: Option<&TraceParent>) -> Served {
+        let case = match self.desk.get(change.case).await {
+            Ok(case) => case,
+            Err(Error::Refused(Refusal::CaseNotFound)) => return Served::Done,
+            Err(error) => {
+                tracing::error!(case.id = %change.case, %error, "its pages wait until it can be read");
+                return Served::Left;
+            }
+        };
+        let paged: BTreeSet<PageKey> = change.events.iter().filter_map(paged_by).collect();
+        let is_paged = |record: &&PageRecord| paged.contains(&record.page.key);
+        let closes = change.events.iter().any(|event| matches!(event, Event::PagesClosed { .. }));
+        let pages =
+            case.pages.iter().filter(is_paged).map(|record| self.page(&case, record, trace));
+        let closed = case.pages.iter().filter(|record| closes && !record.is_open());
+        let resolves = closed.flat_map(|record| {
+            record.holders().map(|sink| self.resolve(&record.page, sink, trace))
+        });
+        let (pages, resolves) =
+            futures_util::future::join(join_all(pages), join_all(resolves)).await;
+        let is_done = pages.into_iter().chain(resolves).all(|is_done| is_done);
+        if is_done { Served::Done } else { Served::Left }
+    }
+
+    /// Takes a page to every sink that does not have it; whether nothing is left to do.
+    async fn page(&self, case: &Case, record: &PageRecord, trace: Option<&TraceParent>) -> bool {
+        if !case.wants(record) {
+            if record.taken_at.is_none() && !case.is_synthetic() {
+                metrics::page_dropped();
+            }
+            return true;
+        }
+        let ways = self.ways(&record.page.contacts, case.is_synthetic());
+        let missing = ways.iter().filter(|(sink, _)| !record.is_held_by(sink));
+        let wait_max = self.until_next_rung(case, record);
+        let told = missing.map(|(sink, contacts)| {
+            let notice = self.notice(&record.page, contacts.clone(), trace);
+            let page = &record.page;
+            self.tell(Parcel { sink, page, notice, phase: Phase::Fire, wait_max })
+        });
+        let told = join_all(told).await;
+        if told.iter().any(|told| matches!(told, Told::Unrecorded)) {
+            return false;
+        }
+        let is_reached = record.taken_at.is_some()
+            || told.iter().any(|told| matches!(told, Told::Reached | Told::Unwanted));
+        if is_reached {
+            return true;
+        }
+        metrics::page_unreached();
+        tracing::error!(page.key = %record.page.key, "no sink has this page; the next rung's contacts are told");
+        let report = Report::Unreached(record.page.key, record.widened);
+        self.report(case.id, report).await.is_ok()
+    }
+
+    async fn tell(&self, parcel: Parcel<'_>) -> Told {
+        let Parcel { sink, page, .. } = parcel;
+        let (told, answer) = match self.deliver(&parcel).await {
+            Delivered::Taken => (Told::Reached, SinkAnswer::Taken),
+            Delivered::Failed => (Told::NotReached, SinkAnswer::Failed),
+            Delivered::Unwanted => return Told::Unwanted,
+        };
+        let report = Report::Answered(page.key, sink.clone(), answer);
+        let Ok(case) = self.report(page.key.case, report).await else { return Told::Unrecorded };
+        // It may have been over before the sink had it; then nobody else closes it there.
+        let record = case.as_ref().and_then(|case| case.page(page.key));
+        let is_over = record.is_some_and(|record| !record.is_open() && record.is_held_by(sink));
+        if is_over && !self.resolve(page, sink, parcel.notice.traceparent.as_ref()).await {
+            return Told::Unrecorded;
+        }
+        told
+    }
+
+    /// Has a sink close a page; whether it has.
+    async fn resolve(&self, page: &Page, sink: &SinkName, trace: Option<&TraceParent>) -> bool {
+        let is_known = sink.as_str() == SYNTHETIC_SINK || self.ways.load().knows(sink);
+        if is_known {
+            let notice = self.notice(page, page.contacts.clone(), trace);
+            let parcel = Parcel { sink, page, notice, phase: Phase::Resolve, wait_max: WAIT_MAX };
+            if self.deliver(&parcel).await != Delivered::Taken {
+                return false;
+            }
+        } else {
+            tracing::warn!(page.key = %page.key, %sink, "no longer configured; its page stays open there");
+        }
+        let report = Report::Answered(page.key, sink.clone(), SinkAnswer::Resolved);
+        self.report(page.key.case, report).await.is_ok()
+    }
+
+    /// Sends a page that the store knows nothing of yet. Each sink that takes it is told to `taken`.
+    pub fn send_from_memory(
+        self: &Arc<Self>,
+        page: &Page,
+        is_synthetic: bool,
+        taken: &UnboundedSender<(PageKey, SinkName)>,
+    ) {
+        for (sink, contacts) in self.ways(&page.contacts, is_synthetic) {
+            let (courier, page, taken) = (Arc::clone(self), page.clone(), taken.clone());
+            tokio::spawn(async move {
+                let mut notice = courier.notice(&page, contacts, None);
+                notice.is_store_unreachable = true;
+                let (phase, page) = (Phase::Fire, &page);
+                let parcel = Parcel { sink: &sink, page, notice, phase, wait_max: WAIT_MAX };
+                if courier.deliver(&parcel).await == Delivered::Taken {
+                    // Whoever does not listen any more is stopping, and with it this process.
+                    _ = taken.send((page.key, sink));
+                }
+            });
+        }
+    }
+
+    /// Tells sinks that forget what of this case is open at them.
+    pub async fn remind(&self, case: &Case) {
+        let ways = self.current_ways();
+        for record in case.pages.iter().filter(|record| record.is_open()) {
+            let reached = self.ways(&record.page.contacts, case.is_synthetic());
+            for sink in record.holders().filter(|sink| ways.is_forgetful(sink)) {
+                let (phase, page) = (Phase::Fire, &record.page);
+                let contacts = reached.get(sink).cloned().unwrap_or_default();
+                let notice = self.notice(page, contacts, None);
+                let parcel = Parcel { sink, page, notice, phase, wait_max: WAIT_MAX };
+                if !self.is_over(page.key).await {
+                    _ = ways.attempt(&parcel, self.now(), WAIT_MAX).await;
+                }
+                // What was closed meanwhile must not be opened again by being told once more.
+                if self.is_over(page.key).await {
+                    self.resolve(page, sink, None).await;
+                }
+            }
+        }
+    }
+
+    /// Whether what the page is about is known to be over.
+    async fn is_over(&self, key: PageKey) -> bool {
+        let case = self.desk.get(key.case).await;
+        case.is_ok_and(|case| case.page(key).is_none_or(|record| !record.is_open()))
+    }
+
+    /// Whether somebody should still be told. While nobody knows, somebody rather hears it twice.
+    pub(super) async fn is_wanted(&self, key: PageKey) -> bool {
+        match self.desk.get(key.case).await {
+            Ok(case) => case.page(key).is_none_or(|record| case.wants(record)),
+            Err(_) => true,
+        }
+    }
+
+    pub(super) fn current_ways(&self) -> Arc<Ways> {
+        self.ways.load_full()
+    }
+
+    /// The sinks of these contacts, each with those whom it reaches. A synthetic page reaches nobody.
+    fn ways(
+        &self,
+        contacts: &BTreeSet<ContactName>,
+        is_synthetic: bool,
+    ) -> BTreeMap<SinkName, BTreeSet<ContactName>> {
+        if is_synthetic {
+            let nobody = SYNTHETIC_SINK.parse().expect("a word in code follows the rule");
+            return BTreeMap::from([(nobody, BTreeSet::new())]);
+        }
+        self.ways.load().of(contacts, &self.desk.live().contacts)
+    }
+
+    fn notice(
+        &self,
+        page: &Page,
+        contacts: BTreeSet<ContactName>,
+        trace: Option<&TraceParent>,
+    ) -> Notice {
+        let ways = self.ways.load();
+        let mut notice = Notice::of(self.desk.name().clone(), page, contacts, ways.links(), false);
+        notice.traceparent = trace.cloned();
+        notice
+    }
+
+    /// How long a sink may ask us to wait: until another page goes out anyway.
+    fn until_next_rung(&self, case: &Case, record: &PageRecord) -> Duration {
+        let next = case.clock(record.page.key.clock).and_then(crate::core::Clock::next_due);
+        next.map_or(WAIT_MAX, |at| at.since(self.now()))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.desk.now_estimate().unwrap_or_else(crate::clock::wall_now)
+    }
+
+    /// Records what became of a page; the case since, or `None` when it is gone.
+    async fn report(&self, id: CaseId, report: Report) -> Result<Option<Case>, Error> {
+        match self.desk.report(id, report).await {
+            Ok(case) => Ok(Some(case)),
+            Err(Error::Refused(Refusal::CaseNotFound)) => Ok(None),
+            Err(error) => {
+                tracing::error!(case.id = %id, %error, "what became of a page is not recorded; it is sent again");
+                Err(error)
+            }
+        }
+    }
+}
+
+fn paged_by(event: &Event) -> Option<PageKey> {
+    match event {
+        Event::Paged(page) | Event::PagedFromMemory { page, .. } => Some(page.key),
+        _ => None,
+    }
+}

@@ -1,0 +1,177 @@
+//! Shadow deadlines: what keeps paging when the store is gone.
+//!
+//! The desk holds the cases whose next wake is near. When a rung's instant has passed by a grace and
+//! nobody can be asked, this decides in memory what the wake would have decided, and pages by it under
+//! the same key. It may page for what another replica knows to be answered; a duplicate beats a miss.
+//! As soon as the store answers, what was sent is recorded, before anything else is woken.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+
+use crate::core::{
+    Case, CaseId, Event, Page, PageKey, Report, SentPage, SinkAnswer, SinkName, Timestamp,
+};
+use crate::desk::{Desk, Error, Store, StoreError};
+use crate::telemetry::metrics;
+
+/// How long after a rung's instant somebody else is still expected to fire it.
+pub const GRACE: Duration = Duration::from_secs(2);
+/// After how long a rung is paged from memory although the store answers: whoever should fire it cannot.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+/// How long the store is asked whether somebody has fired it.
+const ASK_MAX: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Which sink has taken which page.
+pub type Taken = (PageKey, SinkName);
+
+/// Whoever sends pages that the store knows nothing of.
+pub trait MemoryCourier: Send + Sync + 'static {
+    /// Sends the page to its sinks; tells of each that takes it.
+    fn send(&self, page: Page, is_synthetic: bool, taken: &UnboundedSender<Taken>);
+}
+
+/// The shadow of a desk's timer.
+pub struct Shadow<S> {
+    desk: Arc<Desk<S>>,
+    /// What was sent and is not recorded.
+    unrecorded: Mutex<BTreeMap<CaseId, Vec<SentPage>>>,
+}
+
+impl<S: Store> Shadow<S> {
+    pub(super) const fn new(desk: Arc<Desk<S>>) -> Self {
+        Self { desk, unrecorded: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Watches over the deadlines, for ever.
+    pub async fn run(self: Arc<Self>, courier: impl MemoryCourier) {
+        let (sender, mut taken) = unbounded_channel();
+        loop {
+            tokio::select! {
+                Some((key, sink)) = taken.recv() => self.taken(key, sink).await,
+                () = sleep(LOOK_EVERY) => self.look(&courier, &sender).await,
+            }
+            let unrecorded = self.lock().values().map(Vec::len).sum();
+            metrics::shadow(self.desk.name(), self.desk.held_in_memory(), unrecorded);
+        }
+    }
+
+    /// Pages for every rung that nobody fires.
+    pub async fn look(&self, courier: &impl MemoryCourier, taken: &UnboundedSender<Taken>) {
+        let before = |grace: Duration| {
+            let now_ms = self.desk.now_estimate()?.as_millis();
+            let grace_ms = crate::core::time::millis(grace);
+            Some(Timestamp::from_millis(now_ms.saturating_sub(grace_ms)))
+        };
+        let Some(grace_ended) = before(GRACE) else { return };
+        let overdue = self.desk.overdue_in_memory(grace_ended);
+        if overdue.is_empty() {
+            return;
+        }
+        let ids: Vec<CaseId> = overdue.iter().map(|case| case.id).collect();
+        let asked = timeout(ASK_MAX, self.desk.refresh_in_memory(&ids)).await;
+        let to_page = match asked {
+            Ok(Ok(())) => before(STUCK_AFTER).map(|at| self.desk.overdue_in_memory(at)),
+            Ok(Err(_)) | Err(_) => Some(overdue),
+        };
+        for case in to_page.into_iter().flatten() {
+            self.page(&case, grace_ended, courier, taken).await;
+        }
+    }
+
+    /// Sends, one by one, what the wakes of this case up to `until` would send.
+    async fn page(
+        &self,
+        case: &Case,
+        until: Timestamp,
+        courier: &impl MemoryCourier,
+        taken: &UnboundedSender<Taken>,
+    ) {
+        let mut case = case.clone();
+        while let Some(next) = self.desk.wake_in_memory(&case, until).await {
+            let at = self.desk.now_estimate().unwrap_or(until);
+            for event in next.events {
+                let Event::Paged(page) = event else { continue };
+                if self.note(&page, at) {
+                    tracing::error!(page.key = %page.key, "the store does not answer; paged from memory");
+                    courier.send(page, next.case.is_synthetic(), taken);
+                }
+            }
+            case = next.case;
+        }
+    }
+
+    /// Notes that the page goes out now; `false` when it has gone out before.
+    fn note(&self, page: &Page, at: Timestamp) -> bool {
+        let mut unrecorded = self.lock();
+        let sent = unrecorded.entry(page.key.case).or_default();
+        let is_new = sent.iter().all(|sent| sent.page.key != page.key);
+        if is_new {
+            sent.push(SentPage {
+                page: page.clone(),
+                at,
+                taken_by: std::collections::BTreeSet::new(),
+            });
+        }
+        is_new
+    }
+
+    /// A sink has a page that was sent from here.
+    async fn taken(&self, key: PageKey, sink: SinkName) {
+        if let Some(sent) = self
+            .lock()
+            .get_mut(&key.case)
+            .and_then(|sent| sent.iter_mut().find(|sent| sent.page.key == key))
+        {
+            sent.taken_by.insert(sink);
+            return;
+        }
+        // It was recorded while this sink was still being asked.
+        let report = Report::Answered(key, sink, SinkAnswer::Taken);
+        if let Err(error) = self.desk.report(key.case, report).await {
+            tracing::error!(page.key = %key, %error, "that a sink has this page is not recorded");
+        }
+    }
+
+    /// Records what was sent. The timer does so before it wakes anything, so that nothing is sent twice.
+    ///
+    /// # Errors
+    /// The store still cannot be written.
+    pub(super) async fn record(&self) -> Result<(), Error> {
+        loop {
+            let next = self.lock().iter().next().map(|(id, sent)| (*id, sent.clone()));
+            let Some((id, sent)) = next else { return Ok(()) };
+            match self.desk.report(id, Report::FromMemory(sent.clone())).await {
+                Ok(_) => {}
+                // One case that cannot be read or written must not hold up all the others.
+                Err(
+                    error @ (Error::Refused(_)
+                    | Error::Contended
+                    | Error::Store(StoreError::Unreadable { .. })),
+                ) => {
+                    tracing::error!(case.id = %id, %error, "what was paged from memory is not recorded");
+                }
+                Err(error) => return Err(error),
+            }
+            self.forget(id, &sent);
+        }
+    }
+
+    /// Forgets what was recorded, and keeps what has happened since.
+    fn forget(&self, id: CaseId, recorded: &[SentPage]) {
+        let mut unrecorded = self.lock();
+        let Some(sent) = unrecorded.get_mut(&id) else { return };
+        sent.retain(|sent| !recorded.contains(sent));
+        if sent.is_empty() {
+            unrecorded.remove(&id);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CaseId, Vec<SentPage>>> {
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
