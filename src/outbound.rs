@@ -33,11 +33,44 @@ pub struct OutboundError {
     source: Arc<reqwest::Error>,
 }
 
+/// Where something is sent. It is shown by its host alone, as a webhook's path may be its secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(Url);
+
+impl Address {
+    /// All of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The address below this one.
+    #[must_use]
+    pub fn below(mut self, segments: &[&str]) -> Self {
+        if let Ok(mut path) = self.0.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        self
+    }
+}
+
+impl From<Url> for Address {
+    fn from(url: Url) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.host_str().unwrap_or("no host"))
+    }
+}
+
 /// One request, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Post {
     /// Where to.
-    pub url: Url,
+    pub address: Address,
     /// Besides those that HTTP itself needs. They may be secrets.
     pub headers: Vec<(&'static str, String)>,
     /// The body, which may hold secrets.
@@ -49,7 +82,7 @@ impl fmt::Debug for Post {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
         f.debug_struct("Post")
-            .field("host", &self.url.host_str())
+            .field("address", &self.address)
             .field("headers", &names)
             .field("body_bytes", &self.body.len())
             .finish()
@@ -152,7 +185,7 @@ impl Outbound {
     pub async fn post(&self, post: &Post) -> Attempt {
         let request = self
             .client
-            .post(post.url.clone())
+            .post(post.address.0.clone())
             .headers(secretive(&post.headers))
             .body(post.body.clone());
         match request.send().await {

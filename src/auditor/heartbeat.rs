@@ -3,25 +3,24 @@
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use url::Url;
 
-use crate::outbound::{Attempt, Outbound, Post};
+use crate::outbound::{Address, Attempt, Outbound, Post};
 use crate::telemetry::metrics::{self, Heartbeat as Outcome};
 
 /// Whoever tells somebody outside that all is well.
 #[derive(Debug)]
 pub struct Heartbeat {
     outbound: Outbound,
-    url: Url,
+    address: Address,
     every: Duration,
 }
 
 impl Heartbeat {
     /// Heartbeats to this address.
     #[must_use]
-    pub fn new(outbound: Outbound, url: Url, every: Duration) -> Self {
+    pub fn new(outbound: Outbound, address: Address, every: Duration) -> Self {
         metrics::heartbeat_configured();
-        Self { outbound, url, every }
+        Self { outbound, address, every }
     }
 
     /// Beats for ever, and only while there are no `problems`.
@@ -51,7 +50,7 @@ impl Heartbeat {
     }
 
     async fn beat(&self) -> Outcome {
-        let post = Post { url: self.url.clone(), headers: Vec::new(), body: Vec::new() };
+        let post = Post { address: self.address.clone(), headers: Vec::new(), body: Vec::new() };
         match self.outbound.post(&post).await {
             Attempt::Taken => Outcome::Sent,
             Attempt::Throttled { .. }

@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use url::Url;
 
 use crate::core::DeskName;
 use crate::fingerprint::FingerprintKey;
+use crate::outbound::Address;
 use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
 use crate::telemetry::traces::OtlpEndpoint;
@@ -77,7 +77,7 @@ pub struct Settings {
     /// An address outside that hears every minute, by an empty POST, that all is well, and pages people
     /// when it does not hear it: a dead man's switch, at another provider than the sinks.
     #[arg(long, env = "URGENCE_HEARTBEAT_URL", value_parser = heartbeat_url, hide_env_values = true)]
-    pub heartbeat_url: Option<Url>,
+    pub heartbeat_url: Option<Address>,
     /// How often it hears so.
     #[arg(long, env = "URGENCE_HEARTBEAT_EVERY", default_value = "60s", value_parser = positive_duration)]
     pub heartbeat_every: Duration,
@@ -252,7 +252,7 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-fn heartbeat_url(text: &str) -> Result<Url, &'static str> {
+fn heartbeat_url(text: &str) -> Result<Address, &'static str> {
     policy_file::outside_address(text)
 }
 

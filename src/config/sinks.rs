@@ -1,33 +1,31 @@
 //! What is configured of the ways to reach people: data, and secrets that are never shown.
 
-use std::fmt;
-
 use secrecy::{SecretSlice, SecretString};
-use url::Url;
 
 use crate::core::CaseId;
+use crate::outbound::Address;
 
 /// A sink as a policy file defines it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum SinkSettings {
     /// A service of PagerDuty.
     PagerDuty {
         /// The address of the Events API.
-        url: Url,
+        address: Address,
         /// The key of the service's integration.
         routing_key: SecretString,
     },
     /// An Alertmanager.
     Alertmanager {
         /// Its address, without the path of the API.
-        url: Url,
+        address: Address,
         /// What it knows us by, where it asks.
         bearer_token: Option<SecretString>,
     },
     /// A receiver of signed webhooks.
     Webhook {
         /// Its address.
-        url: Url,
+        address: Address,
         /// The keys that sign: one, or two while one replaces the other.
         secrets: Vec<SecretSlice<u8>>,
     },
@@ -49,21 +47,6 @@ impl SinkSettings {
             Self::Alertmanager { .. } => Self::ALERTMANAGER,
             Self::Webhook { .. } => Self::WEBHOOK,
         }
-    }
-
-    const fn url(&self) -> &Url {
-        match self {
-            Self::PagerDuty { url, .. }
-            | Self::Alertmanager { url, .. }
-            | Self::Webhook { url, .. } => url,
-        }
-    }
-}
-
-impl fmt::Debug for SinkSettings {
-    /// Of the address only the host: a webhook's path may be its secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(self.kind()).field("host", &self.url().host_str()).finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::config::sinks::{Links, SinkSettings};
 use crate::core::SinkName;
 use crate::core::policy::live::LOG_SINK;
 use crate::core::synthetic::SYNTHETIC_SINK;
+use crate::outbound::Address;
 
 const KINDS: [&str; 3] =
     [SinkSettings::PAGER_DUTY, SinkSettings::ALERTMANAGER, SinkSettings::WEBHOOK];
@@ -65,9 +66,9 @@ impl Reader<'_> {
 
     fn pager_duty(&mut self, table: &Table<'_>) -> Option<SinkSettings> {
         table.only(&mut self.notes, "key", &["kind", "url", "routing_key_file"]);
-        let url = match table.get("url") {
+        let address = match table.get("url") {
             Some(entry) => self.address(&entry),
-            None => Some(Url::parse(PAGER_DUTY_URL).expect("an address that is well formed")),
+            None => Url::parse(PAGER_DUTY_URL).ok().map(Address::from),
         };
         let routing_key = table.require(&mut self.notes, "routing_key_file");
         let routing_key = routing_key.and_then(|entry| {
@@ -81,24 +82,24 @@ impl Reader<'_> {
             }
             is_good.then_some(key)
         });
-        Some(SinkSettings::PagerDuty { url: url?, routing_key: routing_key? })
+        Some(SinkSettings::PagerDuty { address: address?, routing_key: routing_key? })
     }
 
     fn alertmanager(&mut self, table: &Table<'_>) -> Option<SinkSettings> {
         table.only(&mut self.notes, "key", &["kind", "url", "bearer_token_file"]);
-        let url = table.require(&mut self.notes, "url");
-        let url = url.and_then(|entry| self.address(&entry));
+        let address = table.require(&mut self.notes, "url");
+        let address = address.and_then(|entry| self.address(&entry));
         let bearer_token = match table.get("bearer_token_file") {
             Some(entry) => Some(self.secret(&entry)?),
             None => None,
         };
-        Some(SinkSettings::Alertmanager { url: url?, bearer_token })
+        Some(SinkSettings::Alertmanager { address: address?, bearer_token })
     }
 
     fn webhook(&mut self, table: &Table<'_>) -> Option<SinkSettings> {
         table.only(&mut self.notes, "key", &["kind", "url", "secret_files"]);
-        let url = table.require(&mut self.notes, "url");
-        let url = url.and_then(|entry| self.address(&entry));
+        let address = table.require(&mut self.notes, "url");
+        let address = address.and_then(|entry| self.address(&entry));
         let files = table.require(&mut self.notes, "secret_files");
         let files = files.and_then(|entry| {
             let wanted = "a list of one or two files, such as [\"new.secret\", \"old.secret\"]";
@@ -112,7 +113,7 @@ impl Reader<'_> {
             let read: Vec<_> = files?.iter().map(|entry| self.webhook_secret(entry)).collect();
             read.into_iter().collect()
         };
-        Some(SinkSettings::Webhook { url: url?, secrets: secrets? })
+        Some(SinkSettings::Webhook { address: address?, secrets: secrets? })
     }
 
     fn webhook_secret(&mut self, entry: &Entry<'_>) -> Option<SecretSlice<u8>> {
@@ -152,10 +153,10 @@ impl Reader<'_> {
     }
 
     /// An address that pages may travel to.
-    fn address(&mut self, entry: &Entry<'_>) -> Option<Url> {
+    fn address(&mut self, entry: &Entry<'_>) -> Option<Address> {
         let text = entry.text(&mut self.notes, "an address in quotes")?;
         match outside_address(text) {
-            Ok(url) => Some(url),
+            Ok(address) => Some(address),
             Err(problem) => {
                 self.notes.mistake(&entry.path, problem);
                 None
@@ -183,10 +184,10 @@ impl Reader<'_> {
 }
 
 /// An address of somebody outside who is told things.
-pub(in crate::config) fn outside_address(text: &str) -> Result<Url, &'static str> {
+pub(in crate::config) fn outside_address(text: &str) -> Result<Address, &'static str> {
     let url = web_address(text)?;
     if url.scheme() == "https" || is_this_machine(&url) {
-        return Ok(url);
+        return Ok(url.into());
     }
     Err("must begin with https://; over plain http, pages would travel unprotected")
 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
-use url::Url;
 
 use super::{body, json_header};
 use crate::core::Timestamp;
-use crate::outbound::Post;
+use crate::outbound::{Address, Post};
 use crate::pager::notice::{About, Notice, Phase, rfc3339};
 
 /// How long an alert fires unless it is resolved. Were it short, our silence would resolve it.
@@ -20,19 +19,15 @@ const FIRES_FOR: Duration = Duration::from_hours(24);
 /// An Alertmanager.
 #[derive(Clone, Debug)]
 pub struct Alertmanager {
-    alerts: Url,
+    alerts: Address,
     bearer_token: Option<SecretString>,
 }
 
 impl Alertmanager {
-    /// The one at `url`, which may have a path of its own.
+    /// The one at `address`, which may have a path of its own.
     #[must_use]
-    pub fn new(url: Url, bearer_token: Option<SecretString>) -> Self {
-        let mut alerts = url;
-        if let Ok(mut path) = alerts.path_segments_mut() {
-            path.pop_if_empty().extend(["api", "v2", "alerts"]);
-        }
-        Self { alerts, bearer_token }
+    pub fn new(address: Address, bearer_token: Option<SecretString>) -> Self {
+        Self { alerts: address.below(&["api", "v2", "alerts"]), bearer_token }
     }
 
     /// What to send.
@@ -61,7 +56,7 @@ impl Alertmanager {
             let token = token.expose_secret();
             ("authorization", format!("Bearer {token}"))
         }));
-        Post { url: self.alerts.clone(), headers, body: body(&json!([alert])) }
+        Post { address: self.alerts.clone(), headers, body: body(&json!([alert])) }
     }
 }
 

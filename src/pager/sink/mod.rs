@@ -70,13 +70,15 @@ impl Sink {
 impl From<SinkSettings> for Sink {
     fn from(settings: SinkSettings) -> Self {
         match settings {
-            SinkSettings::PagerDuty { url, routing_key } => {
-                Self::PagerDuty(PagerDuty::new(url, routing_key))
+            SinkSettings::PagerDuty { address, routing_key } => {
+                Self::PagerDuty(PagerDuty::new(address, routing_key))
             }
-            SinkSettings::Alertmanager { url, bearer_token } => {
-                Self::Alertmanager(Alertmanager::new(url, bearer_token))
+            SinkSettings::Alertmanager { address, bearer_token } => {
+                Self::Alertmanager(Alertmanager::new(address, bearer_token))
             }
-            SinkSettings::Webhook { url, secrets } => Self::Webhook(Webhook::new(url, secrets)),
+            SinkSettings::Webhook { address, secrets } => {
+                Self::Webhook(Webhook::new(address, secrets))
+            }
         }
     }
 }

@@ -5,11 +5,10 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use url::Url;
 
 use super::{body, details, json_header, link_with_text};
 use crate::core::nature::Band;
-use crate::outbound::Post;
+use crate::outbound::{Address, Post};
 use crate::pager::notice::{About, Notice, Phase, rfc3339};
 
 /// The longest summary that PagerDuty takes.
@@ -18,15 +17,15 @@ const SUMMARY_CHARS_MAX: usize = 1024;
 /// A service of PagerDuty.
 #[derive(Clone, Debug)]
 pub struct PagerDuty {
-    url: Url,
+    address: Address,
     routing_key: SecretString,
 }
 
 impl PagerDuty {
     /// The service whose integration has this key, at this address of the Events API.
     #[must_use]
-    pub const fn new(url: Url, routing_key: SecretString) -> Self {
-        Self { url, routing_key }
+    pub const fn new(address: Address, routing_key: SecretString) -> Self {
+        Self { address, routing_key }
     }
 
     /// What to send.
@@ -40,7 +39,7 @@ impl PagerDuty {
                 "dedup_key": notice.key(),
             }),
         };
-        Post { url: self.url.clone(), headers: vec![json_header()], body: body(&event) }
+        Post { address: self.address.clone(), headers: vec![json_header()], body: body(&event) }
     }
 
     fn trigger(&self, notice: &Notice) -> Value {

@@ -6,32 +6,24 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use url::Url;
 
 use super::{body, details};
 use crate::core::Timestamp;
-use crate::outbound::Post;
+use crate::outbound::{Address, Post};
 use crate::pager::notice::{About, Notice, Phase, rfc3339};
 
 /// A receiver of webhooks.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Webhook {
-    url: Url,
+    address: Address,
     secrets: Vec<SecretSlice<u8>>,
 }
 
-impl std::fmt::Debug for Webhook {
-    /// Without the address, which may be the receiver's own secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
-    }
-}
-
 impl Webhook {
-    /// The receiver at `url`, to whom each of `secrets` signs.
+    /// The receiver at `address`, to whom each of `secrets` signs.
     #[must_use]
-    pub const fn new(url: Url, secrets: Vec<SecretSlice<u8>>) -> Self {
-        Self { url, secrets }
+    pub const fn new(address: Address, secrets: Vec<SecretSlice<u8>>) -> Self {
+        Self { address, secrets }
     }
 
     /// What to send in the attempt at `now`.
@@ -49,7 +41,7 @@ impl Webhook {
             ("webhook-timestamp", timestamp),
             ("webhook-signature", signatures.join(" ")),
         ];
-        Post { url: self.url.clone(), headers, body }
+        Post { address: self.address.clone(), headers, body }
     }
 }
 
