@@ -47,7 +47,7 @@ redis:
 	@deploy/install.sh redis-server
 
 tools:
-	@deploy/install.sh promtool grpcurl buf
+	@deploy/install.sh promtool alertmanager grpcurl buf
 
 clean-tools:
 	rm -rf $(TOOLS)

@@ -17,7 +17,7 @@ has() {
   command -v "$1" >/dev/null 2>&1
 }
 
-# $1: the program, $2: Debian's package that holds it
+# $1: the program, $2: Debian's package that holds it, $3: what others call it
 from_system() {
   if has "$1"; then return; fi
   if ! has apt-get; then
@@ -37,6 +37,33 @@ from_system() {
 install_redis() {
   if has redis-server || has valkey-server; then return; fi
   from_system redis-server redis-server redis
+}
+
+# $1: the program, $2: Debian's package, $3: elsewhere. Debian's packages of these start a service that
+# would hold the ports of ours, so it is told not to; one that the machine has already is left alone.
+from_system_unstarted() {
+  if has "$1"; then return; fi
+  local sudo="" policy=/usr/sbin/policy-rc.d is_ours=""
+  [ "$(id -u)" -eq 0 ] || sudo=sudo
+  if has apt-get && [ ! -e "$policy" ] && { [ -z "$sudo" ] || has sudo; }; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy"
+    is_ours=yes
+    # shellcheck disable=SC2064 # The values of now are meant.
+    trap "$sudo rm -f $policy" EXIT
+  fi
+  from_system "$1" "$2" "$3"
+  # Not at the next boot either. Without systemd there is nothing to disable.
+  if [ -n "$is_ours" ]; then
+    if has systemctl; then $sudo systemctl --quiet disable "$2" >/dev/null 2>&1 || true; fi
+    $sudo rm -f "$policy"
+    trap - EXIT
+  fi
+}
+
+install_alertmanager() {
+  # Debian calls it prometheus-alertmanager, all others alertmanager. amtool comes with both.
+  if has amtool && { has prometheus-alertmanager || has alertmanager; }; then return; fi
+  from_system_unstarted prometheus-alertmanager prometheus-alertmanager alertmanager
 }
 
 install_grpcurl() {
@@ -62,7 +89,9 @@ install_buf() {
 for program in "$@"; do
   case "$program" in
     redis-server) install_redis ;;
-    promtool) from_system promtool prometheus prometheus ;;
+    # The same package holds the server.
+    promtool) from_system_unstarted promtool prometheus prometheus ;;
+    alertmanager) install_alertmanager ;;
     grpcurl) install_grpcurl ;;
     buf) install_buf ;;
     cargo-deny) install_cargo_deny ;;
