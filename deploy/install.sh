@@ -39,25 +39,25 @@ install_redis() {
   from_system redis-server redis-server redis
 }
 
-# $1: the program, $2: Debian's package, $3: elsewhere. Debian's packages of these start a service that
-# would hold the ports of ours, so it is told not to; one that the machine has already is left alone.
+# The same for a package that also starts a service, which would hold the ports of ours: it is neither
+# started now nor at the next boot. One that the machine had before is left alone.
 from_system_unstarted() {
   if has "$1"; then return; fi
-  local sudo="" policy=/usr/sbin/policy-rc.d is_ours=""
-  [ "$(id -u)" -eq 0 ] || sudo=sudo
+  local sudo="" policy=/usr/sbin/policy-rc.d is_forbidden=""
+  if [ "$(id -u)" -ne 0 ]; then sudo=sudo; fi
   if has apt-get && [ ! -e "$policy" ] && { [ -z "$sudo" ] || has sudo; }; then
     printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy"
-    is_ours=yes
-    # shellcheck disable=SC2064 # The values of now are meant.
+    # Also when the installation fails: nothing else of the machine may stay forbidden to start.
     trap "$sudo rm -f $policy" EXIT
+    is_forbidden=yes
   fi
   from_system "$1" "$2" "$3"
-  # Not at the next boot either. Without systemd there is nothing to disable.
-  if [ -n "$is_ours" ]; then
-    if has systemctl; then $sudo systemctl --quiet disable "$2" >/dev/null 2>&1 || true; fi
+  if [ -n "$is_forbidden" ]; then
     $sudo rm -f "$policy"
     trap - EXIT
   fi
+  # Without systemd there is nothing to disable.
+  if has systemctl; then $sudo systemctl --quiet disable "$2" >/dev/null 2>&1 || true; fi
 }
 
 install_alertmanager() {
