@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary includes all of this and uses a part")]
 
 pub(crate) mod make;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod wait;
