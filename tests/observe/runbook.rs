@@ -1,6 +1,11 @@
 //! The runbook: a section for every alert and for nothing else, each of the same four parts.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::files::{RUNBOOK, rules};
+use crate::service::Service;
+use crate::support::redis::TestRedis;
 
 const PARTS: [&str; 4] = ["**If nobody acts:**", "**Look first:**", "**Do:**", "**Over when:**"];
 
@@ -30,4 +35,38 @@ fn every_section_says_what_somebody_needs_at_three_in_the_morning() {
             at = found;
         }
     }
+}
+
+/// Every line between fences, once.
+fn commands() -> Vec<&'static str> {
+    let blocks = RUNBOOK.split("```sh\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let mut commands: Vec<&str> = blocks.flat_map(str::lines).collect();
+    commands.sort_unstable();
+    commands.dedup();
+    assert!(commands.len() > 30);
+    commands
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_works_as_it_is_written() {
+    let redis = TestRedis::start();
+    let service = Service::on(&redis, &[]);
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let mut faults = Vec::new();
+    for command in commands() {
+        let here = command
+            .replace("localhost:50051", &service.grpc.to_string())
+            .replace("localhost:9464", &service.http.to_string())
+            .replace("redis-cli", &format!("redis-cli -e -p {}", redis.port()));
+        let mut shell = Command::new("bash");
+        shell.args(["-euo", "pipefail", "-c", &here]);
+        let output = shell.env("PATH", &path).output().unwrap();
+        if !output.status.success() {
+            let said = [output.stdout, output.stderr].concat();
+            faults.push(format!("{command}: {}", String::from_utf8_lossy(&said)));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
