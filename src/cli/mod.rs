@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{App, AppError};
 use crate::config::Settings;
 use crate::telemetry;
-use crate::telemetry::traces::Exporter;
+use crate::telemetry::traces::{Exporter, Exporting};
 
 /// `EX_USAGE`: the operator, not the program, has to change something.
 const EXIT_USAGE: u8 = 64;
@@ -81,15 +81,14 @@ fn serve(settings: Box<Settings>) -> ExitCode {
             Err(error) => return failed(&error),
         };
         let building = App::build(*settings, desks, fingerprints, metrics);
-        let ended = serve_until_stopped(building).await;
-        if let Some(exporting) = exporting {
-            exporting.stop().await;
-        }
-        ended
+        serve_until_stopped(building, exporting).await
     })
 }
 
-async fn serve_until_stopped(building: impl Future<Output = Result<App, AppError>>) -> ExitCode {
+async fn serve_until_stopped(
+    building: impl Future<Output = Result<App, AppError>>,
+    exporting: Option<Exporting>,
+) -> ExitCode {
     // Listened for from the start, so that a stop while Redis loads its data is heard too.
     let stop = stop_signal();
     tokio::pin!(stop);
@@ -105,10 +104,17 @@ async fn serve_until_stopped(building: impl Future<Output = Result<App, AppError
         tracing::info!(%grpc, %http, "serving");
     }
     let (is_stopping, mut stopping) = tokio::sync::watch::channel(false);
-    let run = app.run(async {
-        stop.await;
-        _ = is_stopping.send(true);
-    });
+    let run = async {
+        let stopping = async {
+            stop.await;
+            _ = is_stopping.send(true);
+        };
+        let ran = app.run(stopping).await;
+        if let Some(exporting) = exporting {
+            exporting.stop().await;
+        }
+        ran
+    };
     let second_signal = async {
         _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         stop_signal().await;

@@ -31,4 +31,5 @@ mod rpc;
 mod seen;
 mod service;
 mod stop;
+mod traces;
 mod unseen;

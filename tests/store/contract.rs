@@ -130,6 +130,7 @@ contract! {
     }
     outbox {
         changes_are_read_in_order_from_any_cursor,
+        a_change_tells_the_trace_that_its_commit_was_part_of,
         each_change_has_one_reader_until_it_is_dealt_with,
         only_what_every_group_has_dealt_with_is_trimmed,
         only_what_is_old_enough_is_trimmed,

@@ -76,3 +76,30 @@ pub(in crate::store) fn decode_traced(
     };
     Ok((change, stored.trace.as_deref().and_then(TraceParent::parse)))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use prost::Message as _;
+
+    use super::{StoredChange, decode_traced};
+
+    #[test]
+    fn a_trace_that_is_none_keeps_nobody_from_reading_the_change() {
+        const RIGHT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for (trace, is_one) in [(RIGHT, true), ("", false), ("02-of-a-later-kind", false)] {
+            let stored = StoredChange {
+                format: 1,
+                case: "D2F7P14CVS7EHD6N".to_owned(),
+                authority: "fr-pnij".to_owned(),
+                version: 1,
+                at_ms: 1,
+                events: Vec::new(),
+                trace: Some(trace.to_owned()),
+            };
+            let (change, found) = decode_traced(&stored.encode_to_vec()).unwrap();
+            assert_eq!((change.version, found.is_some()), (1, is_one));
+        }
+    }
+}

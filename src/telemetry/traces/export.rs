@@ -106,7 +106,7 @@ impl SpanProcessor for Queue {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        if span.span_context.is_sampled() && self.0.try_send(span).is_err() {
+        if self.0.try_send(span).is_err() {
             metrics::spans_dropped(1);
         }
     }
@@ -120,7 +120,7 @@ impl SpanProcessor for Queue {
     }
 }
 
-/// The collector cannot be spoken to in the way that the environment asks for.
+/// The library cannot make an exporter of what it was given.
 #[derive(Debug, thiserror::Error)]
 #[error("traces cannot be exported: {problem}")]
 pub struct ExporterError {
@@ -137,7 +137,7 @@ impl Exporter {
     /// Begins to send, on the current runtime. A collector that is not there yet is no error.
     ///
     /// # Errors
-    /// A variable of the environment that begins with `OTEL_` asks for what is not there.
+    /// The endpoint is no address, or a variable of the environment that begins with `OTEL_` is wrong.
     pub fn start(self) -> Result<Exporting, ExporterError> {
         let built = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
@@ -251,7 +251,25 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
-    use super::OtlpEndpoint;
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tokio::sync::mpsc;
+
+    use super::{OtlpEndpoint, Queue};
+
+    #[test]
+    fn what_finds_the_queue_full_is_dropped_without_a_wait() {
+        let (queue, mut spans) = mpsc::channel(2);
+        let provider = SdkTracerProvider::builder().with_span_processor(Queue(queue)).build();
+        let tracer = provider.tracer("test");
+        for name in ["first", "second", "third"] {
+            drop(tracer.start(name));
+        }
+        assert_eq!(spans.len(), 2);
+        assert!(spans.try_recv().is_ok_and(|span| span.name == "first"));
+        drop(tracer.start("fourth"));
+        assert_eq!(spans.len(), 2);
+    }
 
     #[test]
     fn an_endpoint_is_a_plain_address() {

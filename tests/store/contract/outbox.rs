@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use urgence::core::policy::Rules;
 use urgence::core::{Command, Deed, Nature, Next, Policy, Sorting, Timestamp};
-use urgence::store::{Cursor, Entry, Index, Outcome, Store};
+use urgence::store::{Commit, Cursor, Entry, Index, Outcome, Store};
+use urgence::telemetry::traces::TraceParent;
 
 use super::{Backend, EMERGENCY, MINUTE, accept, rules, write};
 use crate::support::make::{accepted, before, decided, does, intake, ms, promise};
@@ -55,6 +56,29 @@ pub(super) async fn changes_are_read_in_order_from_any_cursor(backend: &impl Bac
     }
     let kept = store.kept().await.unwrap();
     assert_eq!((kept.since, kept.latest), (Cursor::default(), *all.last().unwrap()));
+}
+
+pub(super) async fn a_change_tells_the_trace_that_its_commit_was_part_of(backend: &impl Backend) {
+    let store = backend.store();
+    store.keep_policy(&rules()).await.unwrap();
+    let trace = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    assert!(trace.is_some());
+    let at = now(store).await;
+    let next = accepted(&intake("fr-pnij", "1", EMERGENCY), at, &rules());
+    let traced = Commit { trace: trace.clone(), ..commit(&next, at) };
+    assert_eq!(store.commit(traced).await.unwrap(), Outcome::Written);
+    let case = write(store, &next.case, &does("ann", "c", Deed::Claim), at).await;
+    assert_eq!(case.version, 2);
+    // Each with its own, however they are read.
+    let entries = all_changes(store).await;
+    let received = store.receive("readers", "one", 10).await.unwrap();
+    let taken = store.take_over("readers", "two", Duration::ZERO, 10).await.unwrap();
+    for entries in [entries, received, taken] {
+        let [accepted, claimed] = entries.as_slice() else { panic!("{entries:?}") };
+        assert_eq!(accepted.trace, trace);
+        assert_eq!(*accepted.change.as_ref().unwrap(), next.change());
+        assert_eq!(claimed.trace, None);
+    }
 }
 
 pub(super) async fn each_change_has_one_reader_until_it_is_dealt_with(backend: &impl Backend) {
