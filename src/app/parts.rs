@@ -137,7 +137,7 @@ async fn reload(desks: &[RunningDesk], configured: Vec<DeskConfiguration>) {
         match found.cloned() {
             Some(found) => running.replace(found).await,
             None => {
-                tracing::error!(%desk, "this desk is no longer configured; it goes on as it is")
+                tracing::error!(%desk, "this desk is no longer configured; it goes on as it is");
             }
         }
     }

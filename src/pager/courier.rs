@@ -231,7 +231,7 @@ impl<S: Store> Courier<S> {
             let nobody = SYNTHETIC_SINK.parse().expect("a word in code follows the rule");
             return BTreeMap::from([(nobody, BTreeSet::new())]);
         }
-        self.ways.load().of(contacts, &self.desk.live().contacts)
+        Ways::of(contacts, &self.desk.live().contacts)
     }
 
     fn notice(

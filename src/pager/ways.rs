@@ -51,7 +51,6 @@ impl Ways {
 
     /// The sinks of these contacts, each with those whom it reaches.
     pub(super) fn of(
-        &self,
         contacts: &BTreeSet<ContactName>,
         reached: &Contacts,
     ) -> BTreeMap<SinkName, BTreeSet<ContactName>> {
