@@ -17,6 +17,10 @@ use url::Url;
 /// How long an attempt may take in all, from the name's resolution to the head of the answer.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a connection is kept for the next attempt: for a burst of pages, and no longer, lest an
+/// attempt be lost to a connection that has died unnoticed.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// The client that all attempts share.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -175,6 +179,7 @@ impl Outbound {
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
+            .pool_idle_timeout(IDLE_MAX)
             .user_agent(concat!("urgence/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| OutboundError { source: Arc::new(source) })?;

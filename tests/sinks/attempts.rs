@@ -28,7 +28,10 @@ fn post(receiver: &Receiver) -> Post {
 
 async fn attempt(answer: Answer, timeout: Duration) -> Attempt {
     let receiver = Receiver::start(answer).await;
-    let attempt = Outbound::with_timeout(timeout).unwrap().post(&post(&receiver)).await;
+    let outbound = Outbound::with_timeout(timeout).unwrap();
+    let post = post(&receiver);
+    let attempt = tokio::time::timeout(PATIENCE * 2, outbound.post(&post));
+    let attempt = attempt.await.expect("an attempt ends");
     assert_eq!(receiver.got().len(), 1, "it is asked once");
     attempt
 }
