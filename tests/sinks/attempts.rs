@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use urgence::outbound::{Address, Attempt, Outbound, Post, TIMEOUT};
 
-use super::receiver::{Answer, Receiver};
+use super::support::receiver::{Answer, Receiver};
 
 /// Long enough for a busy machine to answer, where an answer is to come.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::receiver::{Answer, Receiver};
+use super::support::receiver::{Answer, Receiver};
 use super::{CONTACTS, DEMO, Folder};
 
 struct Said {

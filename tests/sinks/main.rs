@@ -5,8 +5,9 @@
 mod attempts;
 mod command;
 mod configuration;
-mod receiver;
 mod renderings;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -11,6 +11,7 @@ use urgence::core::{Band, ClockKind, ContactName, DeskName, Page, PageCause, Pag
 use urgence::outbound::{Address, Post};
 use urgence::pager::notice::{Notice, Phase};
 use urgence::pager::sink::{Alertmanager, PagerDuty, Webhook};
+use urgence::telemetry::traces::TraceParent;
 
 use super::{BEARER_TOKEN, ROUTING_KEY};
 
@@ -49,13 +50,13 @@ fn page() -> Page {
         due_at: ACCEPTED + minutes(20),
         limit_at: ACCEPTED + minutes(30),
         cause: PageCause::Due,
+        is_quieted_by_claim: false,
     }
 }
 
 fn notice() -> Notice {
     let links = Links::new("https://desk.example/cases/{case}?from=page".to_owned());
-    let decided_at = ACCEPTED + minutes(20) + Duration::from_millis(5);
-    Notice::of(desk(), &page(), decided_at, contacts(&["head-of-desk"]), &links, false)
+    Notice::of(desk(), &page(), contacts(&["head-of-desk"]), &links, false)
 }
 
 fn test_notice() -> Notice {
@@ -104,7 +105,7 @@ fn people_are_told_in_one_line() {
         let (due_at, limit_at) = (ACCEPTED + offset, ACCEPTED + limit);
         let page = Page { key, due_at, limit_at, ..page() };
         let none = Links::default();
-        Notice::of(desk(), &page, ACCEPTED, contacts(&[]), &none, false).summary()
+        Notice::of(desk(), &page, contacts(&[]), &none, false).summary()
     };
     let start = told(Duration::ZERO, minutes(30), ClockKind::FirstResponse);
     assert!(start.ends_with("rung 0 min, limit 21:30:00Z"), "{start}");
@@ -149,7 +150,7 @@ fn pager_duty_gets_an_event_of_its_api() {
     let severity = |band: Band| {
         let page = Page { band, ..page() };
         let none = Links::default();
-        let notice = Notice::of(desk(), &page, now(), contacts(&["desk"]), &none, false);
+        let notice = Notice::of(desk(), &page, contacts(&["desk"]), &none, false);
         let event = json(&sink.render(&notice, Phase::Fire));
         assert_eq!((event.get("links"), event.get("client_url")), (None, None));
         event["payload"]["severity"].as_str().unwrap().to_owned()
@@ -232,7 +233,7 @@ fn an_alert_is_resolved_under_the_labels_that_it_fired_under() {
         ..page()
     };
     let links = Links::default();
-    let resolved = Notice::of(desk(), &later, now(), contacts(&["executive"]), &links, true);
+    let resolved = Notice::of(desk(), &later, contacts(&["executive"]), &links, true);
     for at in [now() + minutes(5), ACCEPTED] {
         let resolved = json(&sink.render(&resolved, Phase::Resolve, at));
         assert_eq!(resolved[0]["labels"], fired[0]["labels"]);
@@ -258,12 +259,12 @@ fn header(post: &Post, wanted: &str) -> String {
 
 #[test]
 fn a_webhook_is_a_cloud_event() {
-    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned();
-    let traced = Notice { traceparent: Some(traceparent.clone()), ..notice() };
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = Notice { traceparent: TraceParent::parse(traceparent), ..notice() };
     let post = webhook(&[NEW]).render(&traced, Phase::Fire, now());
     assert_eq!(post.address.as_str(), "https://pages.example/urgence?tenant=1");
     assert_eq!(header(&post, "content-type"), "application/cloudevents+json");
-    let id = format!("{KEY}/1447449600005");
+    let id = KEY;
     let mut data = details();
     data["summary"] = SUMMARY.into();
     let mut event = json!({
@@ -272,7 +273,7 @@ fn a_webhook_is_a_cloud_event() {
         "source": "/urgence/desks/main",
         "type": "urgence.page.fired.v1",
         "subject": format!("desks/main/cases/{CASE}"),
-        "time": "2015-11-13T21:20:00.005Z",
+        "time": "2015-11-13T21:20:00.000Z",
         "datacontenttype": "application/json",
         "traceparent": traceparent,
         "data": data,
@@ -303,11 +304,15 @@ fn a_repeat_of_a_webhook_has_its_id_and_nothing_else_has() {
     assert_eq!(id(&notice(), Phase::Fire, now() + minutes(1)), fired);
     let resolved = id(&notice(), Phase::Resolve, now());
     assert_eq!(id(&notice(), Phase::Resolve, now() + minutes(1)), resolved);
-    // The same rung again, as when the claim was lost: another page under the same key.
-    let again = Page { cause: PageCause::ClaimLost, ..page() };
+    // From memory or by another replica it is the same page.
     let links = Links::default();
-    let again = Notice::of(desk(), &again, now(), contacts(&["desk"]), &links, false);
-    assert_eq!(again.key(), notice().key());
+    let twin = Notice::of(desk(), &page(), contacts(&["desk"]), &links, true);
+    assert_eq!(id(&twin, Phase::Fire, now() + minutes(2)), fired);
+    // The same rung again, as when the claim was lost: another page, in another cycle.
+    let of_page = page();
+    let key = PageKey { cycle: 1, ..of_page.key };
+    let again = Page { key, cause: PageCause::ClaimLost, ..of_page };
+    let again = Notice::of(desk(), &again, contacts(&["desk"]), &links, false);
     let ids = [fired, resolved, id(&again, Phase::Fire, now()), id(&again, Phase::Resolve, now())];
     assert_eq!(BTreeSet::from(ids).len(), 4);
 }

@@ -4,5 +4,6 @@
 pub(crate) mod make;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod wait;
