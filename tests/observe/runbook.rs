@@ -53,7 +53,6 @@ async fn every_command_works_as_it_is_written() {
     let redis = TestRedis::start();
     let service = Service::on(&redis, &[]);
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
-    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let mut faults = Vec::new();
     for command in commands() {
         let here = command
@@ -61,8 +60,8 @@ async fn every_command_works_as_it_is_written() {
             .replace("localhost:9464", &service.http.to_string())
             .replace("redis-cli", &format!("redis-cli -e -p {}", redis.port()));
         let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", &here]);
-        let output = shell.env("PATH", &path).output().unwrap();
+        let here = format!("PATH='{}':$PATH; {here}", tools.display());
+        let output = shell.args(["-euo", "pipefail", "-c", &here]).output().unwrap();
         if !output.status.success() {
             let said = [output.stdout, output.stderr].concat();
             faults.push(format!("{command}: {}", String::from_utf8_lossy(&said)));
