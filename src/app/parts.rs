@@ -10,11 +10,11 @@ use super::known::KnownDesk;
 use super::spawn;
 use crate::auditor::{Auditor, Findings, Synthetic, Visitor};
 use crate::config::{DeskConfiguration, Settings};
-use crate::core::{Case, Page};
+use crate::core::{Case, Page, Timestamp};
 use crate::desk::{Desk, DeskSettings, Duplicates, Follower, Sorter, Upkeep};
 use crate::fingerprint::FingerprintKey;
 use crate::outbound::Outbound;
-use crate::pager::{Courier, Pager, Ways};
+use crate::pager::{Courier, Pager, Seen, Ways};
 use crate::store::RedisStore;
 use crate::timer::{MemoryCourier, Taken, Timer};
 
@@ -45,10 +45,10 @@ impl MemoryCourier for Hands {
 }
 
 impl Visitor for Hands {
-    fn visit(&self, case: &Case) {
+    fn visit(&self, case: &Case, now: Timestamp) {
         if case.pages.iter().any(crate::core::PageRecord::is_open) {
-            let (courier, case) = (Arc::clone(&self.0), case.clone());
-            tokio::spawn(async move { courier.remind(&case).await });
+            let (courier, seen) = (Arc::clone(&self.0), Seen { case: case.clone(), now });
+            tokio::spawn(async move { courier.remind(&seen).await });
         }
     }
 }

@@ -35,8 +35,8 @@ const UNDELIVERED_AFTER: Duration = Duration::from_mins(3);
 
 /// Whoever must see each case in each pass.
 pub trait Visitor: Send + Sync + 'static {
-    /// Sees a case as the store has it.
-    fn visit(&self, case: &Case);
+    /// Sees a case as the store has it at `now`.
+    fn visit(&self, case: &Case, now: Timestamp);
 }
 
 /// The auditor of a desk.
@@ -83,7 +83,7 @@ impl<S: Store> Auditor<S> {
             for found in inspected.cases {
                 match found {
                     Ok(Some(inspection)) => {
-                        visitor.visit(&inspection.case);
+                        visitor.visit(&inspection.case, now);
                         self.judge(inspection, now, &mut counts).await?;
                     }
                     Ok(None) => {}

@@ -44,7 +44,7 @@ pub use near::Follower;
 use policies::Policies;
 pub use settings::DeskSettings;
 pub use status::Status;
-use transact::Extras;
+use transact::{Extras, Tried};
 pub use upkeep::Upkeep;
 pub use wake::Served;
 pub use watch::{Followed, Tail, Watch, WatchScope};
@@ -209,6 +209,27 @@ impl<S: Store> Desk<S> {
     pub async fn report(&self, id: CaseId, report: Report) -> Result<Case, Error> {
         let done = self.transact(id, &Command::Report(report), &Extras::default()).await?;
         Ok(done.case)
+    }
+
+    /// Like [`Desk::report`], of a case that was just loaded, at `now`: most often it is still so, which
+    /// saves a look.
+    ///
+    /// # Errors
+    /// As [`Desk::report`].
+    pub async fn report_seen(
+        &self,
+        case: Case,
+        now: Timestamp,
+        report: Report,
+    ) -> Result<Case, Error> {
+        let (id, command) = (case.id, Command::Report(report));
+        match self.attempt(Some(case), now, &command, &Extras::default()).await? {
+            Tried::Done(done) => Ok(done.case),
+            Tried::Again | Tried::Noted(_) => {
+                let done = self.transact(id, &command, &Extras::default()).await?;
+                Ok(done.case)
+            }
+        }
     }
 
     /// One case.

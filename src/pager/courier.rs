@@ -14,8 +14,8 @@ use super::notice::{Notice, Phase};
 use super::ways::Ways;
 use crate::core::synthetic::SYNTHETIC_SINK;
 use crate::core::{
-    Case, CaseId, Change, ContactName, Event, Page, PageKey, PageRecord, Refusal, Report,
-    SinkAnswer, SinkName, Timestamp,
+    Case, Change, ContactName, Event, Page, PageKey, PageRecord, Refusal, Report, SinkAnswer,
+    SinkName, Timestamp,
 };
 use crate::desk::{Desk, Error};
 use crate::store::Store;
@@ -32,6 +32,15 @@ pub(super) enum Served {
     Done,
     /// Something is left to do.
     Left,
+}
+
+/// A case as it was at an instant of the store's time.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The case.
+    pub case: Case,
+    /// The instant.
+    pub now: Timestamp,
 }
 
 /// Whoever takes pages to their sinks and records what becomes of them.
@@ -71,23 +80,20 @@ impl<S: Store> Courier<S> {
     }
 
     /// Does what the change asks for, as far as the case still wants it.
-    pub(super) async fn serve(&self, change: &Change, trace: Option<&TraceParent>) -> Served {
-        let case = match self.desk.get(change.case).await {
-            Ok(case) => case,
-            Err(Error::Refused(Refusal::CaseNotFound)) => return Served::Done,
-            Err(error) => {
-                tracing::error!(case.id = %change.case, %error, "its pages wait until it can be read");
-                return Served::Left;
-            }
-        };
+    pub(super) async fn serve(
+        &self,
+        seen: &Seen,
+        change: &Change,
+        trace: Option<&TraceParent>,
+    ) -> Served {
+        let case = &seen.case;
         let paged: BTreeSet<PageKey> = change.events.iter().filter_map(paged_by).collect();
         let is_paged = |record: &&PageRecord| paged.contains(&record.page.key);
         let closes = change.events.iter().any(|event| matches!(event, Event::PagesClosed { .. }));
-        let pages =
-            case.pages.iter().filter(is_paged).map(|record| self.page(&case, record, trace));
+        let pages = case.pages.iter().filter(is_paged).map(|record| self.page(seen, record, trace));
         let closed = case.pages.iter().filter(|record| closes && !record.is_open());
         let resolves = closed.flat_map(|record| {
-            record.holders().map(|sink| self.resolve(&record.page, sink, trace))
+            record.holders().map(|sink| self.resolve(seen, &record.page, sink, trace))
         });
         let (pages, resolves) =
             futures_util::future::join(join_all(pages), join_all(resolves)).await;
@@ -96,7 +102,8 @@ impl<S: Store> Courier<S> {
     }
 
     /// Takes a page to every sink that does not have it; whether nothing is left to do.
-    async fn page(&self, case: &Case, record: &PageRecord, trace: Option<&TraceParent>) -> bool {
+    async fn page(&self, seen: &Seen, record: &PageRecord, trace: Option<&TraceParent>) -> bool {
+        let case = &seen.case;
         if !case.wants(record) {
             if record.taken_at.is_none() && !case.is_synthetic() {
                 metrics::page_dropped();
@@ -109,7 +116,7 @@ impl<S: Store> Courier<S> {
         let told = missing.map(|(sink, contacts)| {
             let notice = self.notice(&record.page, contacts.clone(), trace);
             let page = &record.page;
-            self.tell(Parcel { sink, page, notice, phase: Phase::Fire, wait_max })
+            self.tell(seen, Parcel { sink, page, notice, phase: Phase::Fire, wait_max })
         });
         let told = join_all(told).await;
         if told.iter().any(|told| matches!(told, Told::Unrecorded)) {
@@ -123,10 +130,10 @@ impl<S: Store> Courier<S> {
         metrics::page_unreached();
         tracing::error!(page.key = %record.page.key, "no sink has this page; the next rung's contacts are told");
         let report = Report::Unreached(record.page.key, record.widened);
-        self.report(case.id, report).await.is_ok()
+        self.report(seen, report).await.is_ok()
     }
 
-    async fn tell(&self, parcel: Parcel<'_>) -> Told {
+    async fn tell(&self, seen: &Seen, parcel: Parcel<'_>) -> Told {
         let Parcel { sink, page, .. } = parcel;
         let (told, answer) = match self.deliver(&parcel).await {
             Delivered::Taken => (Told::Reached, SinkAnswer::Taken),
@@ -134,18 +141,24 @@ impl<S: Store> Courier<S> {
             Delivered::Unwanted => return Told::Unwanted,
         };
         let report = Report::Answered(page.key, sink.clone(), answer);
-        let Ok(case) = self.report(page.key.case, report).await else { return Told::Unrecorded };
+        let Ok(case) = self.report(seen, report).await else { return Told::Unrecorded };
         // It may have been over before the sink had it; then nobody else closes it there.
         let record = case.as_ref().and_then(|case| case.page(page.key));
         let is_over = record.is_some_and(|record| !record.is_open() && record.is_held_by(sink));
-        if is_over && !self.resolve(page, sink, parcel.notice.traceparent.as_ref()).await {
+        if is_over && !self.resolve(seen, page, sink, parcel.notice.traceparent.as_ref()).await {
             return Told::Unrecorded;
         }
         told
     }
 
     /// Has a sink close a page; whether it has.
-    async fn resolve(&self, page: &Page, sink: &SinkName, trace: Option<&TraceParent>) -> bool {
+    async fn resolve(
+        &self,
+        seen: &Seen,
+        page: &Page,
+        sink: &SinkName,
+        trace: Option<&TraceParent>,
+    ) -> bool {
         let is_known = sink.as_str() == SYNTHETIC_SINK || self.ways.load().knows(sink);
         if is_known {
             let notice = self.notice(page, page.contacts.clone(), trace);
@@ -157,7 +170,7 @@ impl<S: Store> Courier<S> {
             tracing::warn!(page.key = %page.key, %sink, "no longer configured; its page stays open there");
         }
         let report = Report::Answered(page.key, sink.clone(), SinkAnswer::Resolved);
-        self.report(page.key.case, report).await.is_ok()
+        self.report(seen, report).await.is_ok()
     }
 
     /// Sends a page that the store knows nothing of yet. Each sink that takes it is told to `taken`.
@@ -183,7 +196,8 @@ impl<S: Store> Courier<S> {
     }
 
     /// Tells sinks that forget what of this case is open at them.
-    pub async fn remind(&self, case: &Case) {
+    pub async fn remind(&self, seen: &Seen) {
+        let case = &seen.case;
         let ways = self.current_ways();
         for record in case.pages.iter().filter(|record| record.is_open()) {
             let reached = self.ways(&record.page.contacts, case.is_synthetic());
@@ -197,7 +211,7 @@ impl<S: Store> Courier<S> {
                 }
                 // What was closed meanwhile must not be opened again by being told once more.
                 if self.is_over(page.key).await {
-                    self.resolve(page, sink, None).await;
+                    self.resolve(seen, page, sink, None).await;
                 }
             }
         }
@@ -257,12 +271,13 @@ impl<S: Store> Courier<S> {
     }
 
     /// Records what became of a page; the case since, or `None` when it is gone.
-    async fn report(&self, id: CaseId, report: Report) -> Result<Option<Case>, Error> {
-        match self.desk.report(id, report).await {
+    async fn report(&self, seen: &Seen, report: Report) -> Result<Option<Case>, Error> {
+        match self.desk.report_seen(seen.case.clone(), seen.now, report).await {
             Ok(case) => Ok(Some(case)),
             Err(Error::Refused(Refusal::CaseNotFound)) => Ok(None),
             Err(error) => {
-                tracing::error!(case.id = %id, %error, "what became of a page is not recorded; it is sent again");
+                tracing::error!(case.id = %seen.case.id, %error,
+                    "what became of a page is not recorded; it is sent again");
                 Err(error)
             }
         }

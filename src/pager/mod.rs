@@ -18,11 +18,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::clock::monotonic_now;
+use crate::core::CaseId;
 use crate::desk::Desk;
-use crate::store::{Cursor, Entry, Store, StoreError};
+use crate::store::{Cursor, Entry, Store, StoreError, Unreadable};
 use crate::telemetry::metrics;
 
 pub use courier::Courier;
+pub use courier::Seen;
 use courier::Served;
 pub use ways::Ways;
 
@@ -131,37 +133,64 @@ impl<S: Store> Pager<S> {
             }
         }
         let taken = entries.len();
-        for entry in entries {
-            // What comes back while we still work on it is in good hands.
-            if self.in_flight.insert(entry.cursor)
-                && let Err(error) = self.serve(entry).await
-            {
-                failed = Some(error);
-            }
+        // What comes back while we still work on it is in good hands.
+        entries.retain(|entry| self.in_flight.insert(entry.cursor));
+        if let Err(error) = self.serve(entries).await {
+            failed = Some(error);
         }
         failed.map_or(Ok(taken), Err)
     }
 
-    async fn serve(&mut self, entry: Entry) -> Result<(), StoreError> {
-        let Entry { cursor, change, trace } = entry;
-        match change {
-            Ok(change) if Courier::<S>::concerns(&change) => {
-                let courier = Arc::clone(&self.courier);
-                let serving = async move { (cursor, courier.serve(&change, trace.as_ref()).await) };
-                self.working.spawn(serving);
-            }
-            Ok(_) => self.done.push(cursor),
-            Err(error) => {
-                tracing::error!(%error, %cursor,
-                    "a change cannot be read and may hold a page; it is put aside");
-                if let Err(error) = self.store.park(cursor).await {
-                    // Left unacknowledged, it is taken over and put aside then.
-                    self.in_flight.remove(&cursor);
-                    return Err(error);
+    /// Serves what asks for something, each change apart; the rest is done.
+    async fn serve(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let mut asking = Vec::new();
+        for Entry { cursor, change, trace } in entries {
+            match change {
+                Ok(change) if Courier::<S>::concerns(&change) => {
+                    asking.push((cursor, change, trace))
                 }
-                self.done.push(cursor);
+                Ok(_) => self.done.push(cursor),
+                Err(error) => self.put_aside(cursor, &error).await?,
             }
         }
+        let ids: Vec<CaseId> = asking.iter().map(|(_, change, _)| change.case).collect();
+        let loaded = match self.store.load(&ids).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                // Left unacknowledged, they come back.
+                asking.iter().for_each(|(cursor, ..)| _ = self.in_flight.remove(cursor));
+                return Err(error);
+            }
+        };
+        let now = loaded.now;
+        for ((cursor, change, trace), case) in asking.into_iter().zip(loaded.cases) {
+            match case {
+                Ok(Some(case)) => {
+                    let courier = Arc::clone(&self.courier);
+                    self.working.spawn(async move {
+                        let seen = Seen { case, now };
+                        (cursor, courier.serve(&seen, &change, trace.as_ref()).await)
+                    });
+                }
+                Ok(None) => self.done.push(cursor),
+                Err(error) => {
+                    tracing::error!(case.id = %change.case, %error, "its pages wait until it can be read");
+                    self.in_flight.remove(&cursor);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a change aside that cannot be read. One that cannot even be put aside comes back.
+    async fn put_aside(&mut self, cursor: Cursor, error: &Unreadable) -> Result<(), StoreError> {
+        tracing::error!(%error, %cursor,
+            "a change cannot be read and may hold a page; it is put aside");
+        if let Err(error) = self.store.park(cursor).await {
+            self.in_flight.remove(&cursor);
+            return Err(error);
+        }
+        self.done.push(cursor);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ mod messages;
 mod outages;
 mod outcomes;
 mod oversight;
+mod pages;
 mod portal;
 mod record;
 mod reload;

@@ -22,7 +22,8 @@ async fn only_entry(portal: &Caller, desk: &Caller, name: &str) -> wire::CaseEnt
     let case = desk.sees(name).await;
     let (shown, seen) = (portal.is_shown(name).await.entries, case.entries);
     assert_eq!((shown.len(), seen.len()), (1, 1));
-    assert_eq!((seen[0].version, shown[0].version), (case.case.unwrap().version, 0));
+    assert!((2..=case.case.unwrap().version).contains(&seen[0].version), "the change that said it");
+    assert_eq!(shown[0].version, 0);
     assert!(wire::CaseEntry { version: 0, ..seen[0].clone() } == shown[0]);
     assert_eq!(shown[0].by, "portal-fr");
     shown[0].clone()

@@ -61,7 +61,7 @@ async fn new_cases_are_promised_what_the_new_policy_says_and_open_ones_keep_thei
     let (ana, portal) = (stage.caller(ANA), stage.caller(FRENCH));
     let old = policy_of(&ana).await;
     let open = portal.submits(asking(&[DataCategory::Subscriber])).await;
-    let before = ana.sees(&open).await;
+    let before = ana.sees_settled(&open).await;
     let longer = policy("[data.subscriber]\nheld = true\n")
         .replace("lease = \"5m\"", "lease = \"10m\"")
         .replacen("limit = \"30m\"", "limit = \"29m\"", 1)

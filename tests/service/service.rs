@@ -119,10 +119,17 @@ impl Drop for Service {
 
 type Log = Arc<Mutex<Vec<String>>>;
 
+/// The setting, unless the arguments have one.
+fn without<'s>(setting: &'s str, value: &'s str, arguments: &[&str]) -> Vec<&'s str> {
+    if arguments.contains(&setting) { Vec::new() } else { vec![setting, value] }
+}
+
 fn spawn(arguments: &[&str]) -> (Child, Log, std::sync::mpsc::Receiver<String>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_urgence"))
         .args(["serve", "--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"])
         .args(["--log-format", "json"])
+        // What Redis holds is then what the test has asked for; `watching.rs` has synthetic cases.
+        .args(without("--synthetic-every", "0s", arguments))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
