@@ -24,7 +24,7 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 /// The client that all attempts share.
 #[derive(Clone, Debug)]
 pub struct Outbound {
-    client: Client,
+    client: Result<Client, OutboundError>,
 }
 
 /// No client can be made.
@@ -183,13 +183,31 @@ impl Outbound {
             .user_agent(concat!("urgence/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| OutboundError { source: Arc::new(source) })?;
-        Ok(Self { client })
+        Ok(Self { client: Ok(client) })
+    }
+
+    /// A client as [`Outbound::new`] makes it or, where it cannot, one whose every attempt fails with the
+    /// reason: for those who may never need it.
+    #[must_use]
+    pub fn or_failing() -> Self {
+        Self::new().unwrap_or_else(|error| Self { client: Err(error) })
+    }
+
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// As [`Outbound::new`].
+    pub fn check(&self) -> Result<(), OutboundError> {
+        self.client.as_ref().map(drop).map_err(Clone::clone)
     }
 
     /// Sends it once.
     pub async fn post(&self, post: &Post) -> Attempt {
-        let request = self
-            .client
+        let client = match &self.client {
+            Ok(client) => client,
+            Err(error) => return Attempt::Failed { problem: error.to_string() },
+        };
+        let request = client
             .post(post.address.0.clone())
             .headers(secretive(&post.headers))
             .body(post.body.clone());

@@ -105,6 +105,11 @@ impl App {
         };
         let urls =
             redis.as_ref().map_or_else(|| settings.redis_url.clone(), |redis| vec![redis.url()]);
+        let outbound = Outbound::or_failing();
+        let is_needed = configured.iter().any(|desk| !desk.sinks.is_empty());
+        if is_needed || settings.heartbeat_url.is_some() {
+            outbound.check()?;
+        }
         let mut parts = JoinSet::new();
         let mut desks = Vec::with_capacity(configured.len());
         for desk in configured {
@@ -128,7 +133,7 @@ impl App {
             metrics,
             desks,
             fingerprints,
-            outbound: Outbound::new()?,
+            outbound,
             redis,
             parts,
         };

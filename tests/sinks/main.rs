@@ -8,6 +8,7 @@ mod configuration;
 mod renderings;
 #[path = "../support/mod.rs"]
 mod support;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
