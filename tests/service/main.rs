@@ -34,3 +34,4 @@ mod service;
 mod stop;
 mod traces;
 mod unseen;
+mod watching;
