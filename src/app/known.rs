@@ -25,6 +25,7 @@ pub(super) struct Known {
     stop: CancellationToken,
     /// After how long without a look at every case something is wrong.
     audit_age_max: Duration,
+    has_synthetic: bool,
 }
 
 /// What it knows of one desk.
@@ -42,8 +43,10 @@ impl Known {
         desks: &[RunningDesk],
         stop: CancellationToken,
         audit_age_max: Duration,
+        has_synthetic: bool,
     ) -> Self {
-        Self { desks: desks.iter().map(|desk| desk.known.clone()).collect(), stop, audit_age_max }
+        let desks = desks.iter().map(|desk| desk.known.clone()).collect();
+        Self { desks, stop, audit_age_max, has_synthetic }
     }
 
     /// Everything that somebody outside should hear of: what keeps this replica from serving, and what
@@ -63,7 +66,12 @@ impl Insight for Known {
                 tick_age: known.beats.since_success(),
                 figures_age: read_at.elapsed(),
                 audit_age: known.findings.audit_age(),
-                synthetic_age: known.findings.synthetic_age(),
+                // Where none are sent, none is missed.
+                synthetic_age: if self.has_synthetic {
+                    known.findings.synthetic_age()
+                } else {
+                    Duration::ZERO
+                },
             }
         };
         let first = self.desks.first();

@@ -208,7 +208,12 @@ impl App {
                 RunningDesk::start(&mut parts, given, fingerprints.clone())
             })
             .collect();
-        let known = Arc::new(Known::new(&desks, grpc_stop.clone(), audit_age_max(&settings)));
+        let known = Arc::new(Known::new(
+            &desks,
+            grpc_stop.clone(),
+            audit_age_max(&settings),
+            !settings.synthetic_every.is_zero(),
+        ));
         spawn_heartbeat(&mut parts, &settings, &outbound, &known);
         let server = GrpcServer::new(Desks::new(desks.iter().map(RunningDesk::desk).collect()));
         let health = server.health();
