@@ -335,6 +335,14 @@ pub enum Event {
     Purged,
 }
 
+impl Event {
+    /// Whether somebody outside must be told: a page, or that pages are over.
+    #[must_use]
+    pub const fn concerns_pages(&self) -> bool {
+        matches!(self, Self::Paged(_) | Self::PagedFromMemory { .. } | Self::PagesClosed { .. })
+    }
+}
+
 words! {
     /// How a clock was settled by hand.
     pub enum Settlement {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::core::Case;
 use crate::core::projection::project;
+use crate::core::{Case, Event};
 
 #[derive(Debug, Default)]
 pub(super) struct Hints {
@@ -14,6 +14,8 @@ pub(super) struct Hints {
     pub(super) changed: Notify,
     /// A case waits to be claimed.
     pub(super) ready: Notify,
+    /// People must be told something, or that it is over.
+    pub(super) paged: Notify,
     /// A wake comes before the one the timer sleeps for.
     pub(super) wake: Notify,
     /// The instant the timer sleeps for, in milliseconds.
@@ -21,9 +23,12 @@ pub(super) struct Hints {
 }
 
 impl Hints {
-    pub(super) fn committed(&self, case: &Case) {
+    pub(super) fn committed(&self, case: &Case, events: &[Event]) {
         let projected = project(case);
         self.changed.notify_one();
+        if events.iter().any(Event::concerns_pages) {
+            self.paged.notify_one();
+        }
         if projected.ready.is_some() {
             self.ready.notify_one();
         }

@@ -29,7 +29,7 @@ impl<S: Store> Desk<S> {
     pub async fn repair(&self, case: &Case) -> Result<bool, StoreError> {
         let Some(now) = self.now_estimate() else { return Ok(false) };
         let outcome = self.store.repair(case, now).await?;
-        self.hints.committed(case);
+        self.hints.committed(case, &[]);
         Ok(outcome == Outcome::Written)
     }
 

@@ -136,7 +136,7 @@ impl<S: Store> Desk<S> {
         match outcome? {
             Outcome::Written => {
                 metrics::changed(&next.case, &next.change());
-                self.hints.committed(&next.case);
+                self.hints.committed(&next.case, &next.events);
                 self.near.committed(&next.case);
                 Ok(Tried::Done(Box::new(Done { case: next.case, is_replayed: false })))
             }

@@ -74,6 +74,14 @@ impl<S: Store> Desk<S> {
         Ok(served)
     }
 
+    /// Waits `longest`, or until a commit of this process pages somebody.
+    pub async fn until_paged(&self, longest: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(longest) => {}
+            () = self.hints.paged.notified() => {}
+        }
+    }
+
     /// Waits until `at`, at most `longest`, or until a commit of this process makes an earlier wake.
     pub async fn until_wake(&self, at: Option<Timestamp>, now: Timestamp, longest: Duration) {
         let sleeps_until = at.unwrap_or(now + longest).min(now + longest);

@@ -69,16 +69,6 @@ impl<S: Store> Courier<S> {
         self.ways.store(Arc::new(ways));
     }
 
-    /// Whether the change asks for anything.
-    pub(super) fn concerns(change: &Change) -> bool {
-        change.events.iter().any(|event| {
-            matches!(
-                event,
-                Event::Paged(_) | Event::PagedFromMemory { .. } | Event::PagesClosed { .. }
-            )
-        })
-    }
-
     /// Does what the change asks for, as far as the case still wants it.
     pub(super) async fn serve(
         &self,

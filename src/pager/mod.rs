@@ -15,10 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use crate::clock::monotonic_now;
-use crate::core::CaseId;
+use crate::core::{CaseId, Event};
 use crate::desk::Desk;
 use crate::store::{Cursor, Entry, Store, StoreError, Unreadable};
 use crate::telemetry::metrics;
@@ -36,6 +35,7 @@ const READ_MAX: usize = 256;
 /// How many changes may be on their way at once. Beyond it nothing new is read, which the age of the
 /// outbox shows; a dead sink gives each of its pages up long before so many have gathered.
 const IN_FLIGHT_MAX: usize = 16_384;
+/// How often it is looked for what other replicas have committed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked for what others left behind, and after how long it counts as left.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(5);
@@ -90,7 +90,7 @@ impl<S: Store> Pager<S> {
             metrics::pager_in_flight(self.desk.name(), self.in_flight.len());
             tokio::select! {
                 Some(served) = self.working.join_next() => self.settle(served),
-                () = sleep(LOOK_EVERY) => {}
+                () = self.desk.until_paged(LOOK_EVERY) => {}
             }
         }
     }
@@ -146,7 +146,7 @@ impl<S: Store> Pager<S> {
         let mut asking = Vec::new();
         for Entry { cursor, change, trace } in entries {
             match change {
-                Ok(change) if Courier::<S>::concerns(&change) => {
+                Ok(change) if change.events.iter().any(Event::concerns_pages) => {
                     asking.push((cursor, change, trace))
                 }
                 Ok(_) => self.done.push(cursor),

@@ -420,6 +420,32 @@ async fn when_every_sink_fails_the_next_rungs_contacts_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn who_is_reached_where_is_read_again_and_holds_for_open_cases() {
+    let directory = Directory::new();
+    let (old, new) = (
+        Receiver::start(Answer::With(200, &[])).await,
+        Receiver::start(Answer::With(200, &[])).await,
+    );
+    let ladder = [("0s", "desk"), ("15s", "desk"), ("20m", "executive")];
+    let reached = "desk=[\"hook\"]";
+    let path = policy(&directory, &ladder, &[("hook", webhook(&old))], reached);
+    let redis = TestRedis::start();
+    let service = Service::on(&redis, &["--policy", &path]);
+    let name = submit(&service, "r-1").await;
+    eventually("the first page has come", PATIENCE, async || fired(&old).len() == 1).await;
+    policy(&directory, &ladder, &[("hook", webhook(&new))], reached);
+    crate::reload::hang_up(&service);
+    eventually("the next comes to the new address", PATIENCE, async || fired(&new).len() == 1)
+        .await;
+    assert_eq!(fired(&old).len(), 1);
+    // What the sink took is closed at it, wherever it is now.
+    answer(&service, &name).await;
+    eventually("both are closed at the new address", PATIENCE, async || resolved(&new).len() == 2)
+        .await;
+    assert_eq!(resolved(&old).len(), 0);
+}
+
+#[tokio::test]
 async fn a_page_at_the_real_alertmanager_is_listed_and_gone_after_the_answer() {
     let directory = Directory::new();
     let config = include_str!("../../deploy/prometheus/alertmanager.yml");

@@ -71,6 +71,12 @@ async fn gauges_show_the_queue() {
     assert!(service.metric("urgence_clock_offset_seconds").await.abs() < 1.0);
     assert_eq!(service.metric("urgence_redis_up").await, 1.0);
     assert!(service.metric("process_open_fds").await > 5.0);
+    // Once nothing repeats any more, the outbox comes to rest.
+    for (claim, index) in ["c-1", "c-2", "c-3"].iter().zip(0..) {
+        let case = desk.claim_next(claim_next(claim, 0)).await.unwrap().into_inner().case.unwrap();
+        let epoch = case.claim.unwrap().epoch;
+        desk.respond(in_progress(&format!("a-{index}"), &case.name, epoch)).await.unwrap();
+    }
     eventually("every page is handed on", PATIENCE, async || {
         service.metric("urgence_outbox_age_seconds{desk=\"main\"}").await == 0.0
             && service.metric("urgence_pages_delivered_total").await >= 9.0
@@ -165,10 +171,16 @@ async fn a_stored_case_that_cannot_be_read_stops_nobody_else() {
     let service = Service::on(&redis, &["--policy", &policy]);
     let (mut portal, mut desk) = (service.portal().await, service.desk().await);
     let bad = portal.submit(urgent("bad")).await.unwrap().into_inner().case.unwrap().name;
+    // Whoever writes the case makes it readable again.
+    let get = wire::DeskServiceGetRequest { name: bad.clone() };
+    eventually("its page is recorded", PATIENCE, async || {
+        let case = desk.get(get.clone()).await.unwrap().into_inner().case.unwrap();
+        case.pages[0].taken_at.is_some()
+    })
+    .await;
     let compact = bad.rsplit('/').next().unwrap().replace('-', "");
     redis.command(&["HSET", &format!("{{urgence:main}}:case:{compact}"), "state", "garbage"]);
     let good = portal.submit(urgent("good")).await.unwrap().into_inner().case.unwrap().name;
-    let get = wire::DeskServiceGetRequest { name: bad };
     assert_eq!(desk.get(get).await.unwrap_err().code(), tonic::Code::Internal);
     let listed = desk.list(wire::DeskServiceListRequest::default()).await.unwrap().into_inner();
     assert_eq!(listed.cases.iter().map(|case| &case.name).collect::<Vec<_>>(), [&good]);
