@@ -185,6 +185,22 @@ impl PageRecord {
         self.answers.keys().filter(|sink| self.is_held_by(sink))
     }
 
+    /// Whether any sink holds it open.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.holders().next().is_some()
+    }
+
+    /// Notes that it was sent to this sink at `at`: what had been closed there before is open again.
+    pub(super) fn sent_to(&mut self, sink: &SinkName, at: Timestamp) {
+        let is_before = |(answer, closed_at): &(SinkAnswer, Timestamp)| {
+            *answer == SinkAnswer::Resolved && *closed_at < at
+        };
+        if self.answers.get(sink).is_some_and(is_before) {
+            self.answers.remove(sink);
+        }
+    }
+
     /// Notes what a sink has said; whether that tells anything new. What has been closed there is
     /// not opened again by an older answer, and what it has is not lost by a later failure.
     pub(super) fn answered(&mut self, sink: &SinkName, answer: SinkAnswer, at: Timestamp) -> bool {

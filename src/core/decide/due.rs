@@ -90,18 +90,26 @@ impl Transition<'_> {
         // Passing the target may lift the case.
         self.case.band = self.band();
         let record = self.record(&clock, last.offset, count, spacing, mark);
-        match &mut self.case.claim {
+        let is_quieted = match &mut self.case.claim {
             Some(claim) if rung.is_quieted_by_claim => {
                 claim.has_quieted = true;
                 self.events.push(Event::RungQuieted(record));
+                true
             }
             _ => {
                 self.events.push(Event::RungFired(record));
-                self.page_for(&clock, &last, PageCause::Due);
+                false
             }
-        }
+        };
+        // Its end closes what a term has paged for. That it is over is told all the same, also to
+        // whomever the rungs before it should have told.
         if mark == Some(Mark::Limit) && kind.is_term() {
+            let pages = std::mem::take(&mut self.pages);
             self.end_term(kind, clock.limit_at);
+            self.pages = pages;
+        }
+        if !is_quieted {
+            self.page_for(&clock, &last, PageCause::Due);
         }
     }
 
@@ -188,6 +196,8 @@ impl Transition<'_> {
         case.likely_duplicates.clear();
         case.linked.clear();
         case.pages.clear();
+        // There is nothing left that anybody could do.
+        self.pages.clear();
         self.events.push(Event::Purged);
     }
 }

@@ -18,7 +18,9 @@ impl Transition<'_> {
     pub(super) fn remember(&mut self, page: Page, queued_at: Timestamp) {
         let records = &mut self.case.pages;
         match records.iter_mut().find(|record| record.page.key == page.key) {
-            Some(record) => record.page = page,
+            Some(record) if record.is_open() => record.page = page,
+            // It was sent without the store, which knew better then; now it is due.
+            Some(record) => *record = PageRecord::new(page, queued_at),
             None => records.push(PageRecord::new(page, queued_at)),
         }
         let open = self.case.pages.iter().filter(|record| record.is_open());
@@ -28,12 +30,19 @@ impl Transition<'_> {
             self.close_pages(|page| page.key == key);
         }
         if self.case.pages.len() > PageRecord::KEPT_MAX {
-            self.case.pages.remove(0);
+            let pages = &self.case.pages;
+            // What some sink may still hold is forgotten last: nobody else would close it there.
+            let is_done = |record: &PageRecord| !record.is_open() && !record.is_held();
+            let done = pages.iter().position(is_done);
+            let over = || pages.iter().position(|record| !record.is_open());
+            let oldest = done.or_else(over).unwrap_or(0);
+            self.case.pages.remove(oldest);
         }
     }
 
-    /// What this clock has paged for is over.
+    /// What this clock has paged for is over, and what it would page for with this very decision.
     pub(super) fn close_pages_of(&mut self, kind: ClockKind) {
+        self.pages.retain(|page| page.key.clock != kind);
         self.close_pages(|page| page.key.clock == kind);
     }
 
@@ -54,7 +63,9 @@ impl Transition<'_> {
     /// by this claim, so giving the case back must page.
     pub(super) fn claim_answers_pages(&mut self) {
         let now = self.now;
-        let mut is_any_kept_back = false;
+        // What falls due with this very act is one page, and in nobody's hands yet.
+        let is_quieted = |page: &Page| page.is_quieted_by_claim;
+        let mut is_any_kept_back = !self.pages.is_empty() && self.pages.iter().all(is_quieted);
         for record in self.case.pages.iter_mut().filter(|record| record.is_open()) {
             record.claimed_at.get_or_insert(now);
             is_any_kept_back |= record.page.is_quieted_by_claim && record.taken_at.is_none();

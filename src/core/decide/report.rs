@@ -34,8 +34,13 @@ impl Transition<'_> {
     fn answered(&mut self, key: PageKey, sink: &SinkName, answer: SinkAnswer) {
         let now = self.now;
         let record = self.case.pages.iter_mut().find(|record| record.page.key == key);
-        if record.is_some_and(|record| record.answered(sink, answer, now)) {
+        let Some(record) = record else { return };
+        if record.answered(sink, answer, now) {
+            let is_open_there_only = !record.is_open() && answer == SinkAnswer::Taken;
             self.events.push(Event::PageAnswered { key, sink: sink.clone(), answer });
+            if is_open_there_only {
+                self.events.push(Event::PagesClosed { clock: key.clock });
+            }
         }
     }
 
@@ -67,6 +72,9 @@ impl Transition<'_> {
             self.remember(page, at);
         }
         for sink in taken_by {
+            if let Some(record) = self.case.pages.iter_mut().find(|record| record.page.key == key) {
+                record.sent_to(&sink, at);
+            }
             self.answered(key, &sink, SinkAnswer::Taken);
         }
     }
