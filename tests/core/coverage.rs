@@ -1,7 +1,7 @@
 //! The names of all that may be done, refused and told, so that a test can say that it has met every
 //! one. The lists are complete: a match that leaves one out does not compile.
 
-use urgence::core::{Deed, Event, Refusal, Sorting};
+use urgence::core::{Deed, Event, Refusal, Report, Sorting};
 
 macro_rules! names {
     ($list:ident, $name:ident, $type:ident: $($variant:ident)+) => {
@@ -24,6 +24,8 @@ names!(DEEDS, deed_name, Deed:
 
 names!(SORTINGS, sorting_name, Sorting: LikelyDuplicates JoinIncident LeaveIncident);
 
+names!(REPORTS, report_name, Report: Answered Unreached FromMemory);
+
 names!(REFUSALS, refusal_name, Refusal:
     CaseNotFound RequestIdReused ClaimedByAnother CaseEnded EpochOver AlreadyAnswered NotAnswered
     DisclosureNotApproved NotVerified SecondPersonNeeded LegalReviewerNeeded ConflictStands
@@ -34,8 +36,8 @@ names!(REFUSALS, refusal_name, Refusal:
 );
 
 names!(EVENTS, event_name, Event:
-    Accepted RungFired RungQuieted Paged Claimed ClaimRenewed ClaimReleased ClaimLost Responded
-    ClockStarted ClockStopped ClockPaused ClockResumed ClockExtended ClockSettled HandedOver
+    Accepted RungFired RungQuieted Paged PagedFromMemory PageAnswered PagesClosed Claimed
+    ClaimRenewed ClaimReleased ClaimLost Responded ClockStarted ClockStopped ClockPaused ClockResumed ClockExtended ClockSettled HandedOver
     Updated Asked InformationProvided Reclassified LoweringProposed Verified ConflictRecorded
     LikelyDuplicatesFound DuplicateLinked OutcomeProposed OutcomeApproved Disclosed
     DeliveryConfirmed WithdrawalRequested Ended PreservationRequested PageAcknowledged

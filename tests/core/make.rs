@@ -9,8 +9,9 @@ use urgence::core::intake::{
 };
 use urgence::core::{
     Act, Authority, Case, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Epoch,
-    Event, Finding, Fingerprint, FirstResponseKind, Intake, Manifest, Nature, Next, Policy,
-    Proposed, Refusal, RequestDigest, Role, Timestamp, decide,
+    Event, Finding, Fingerprint, FirstResponseKind, Intake, Manifest, Nature, Next, PageKey,
+    PageRecord, Policy, Proposed, Refusal, Report, RequestDigest, Role, SinkAnswer, Timestamp,
+    decide,
 };
 
 /// When the test's first case is accepted.
@@ -272,6 +273,35 @@ impl Story {
     /// What is due at `now`; nothing where nothing is.
     pub fn wake(&mut self, now: Timestamp) -> Vec<Event> {
         self.command_of_nobody(&Command::Wake, now)
+    }
+
+    /// What became of pages: what comes of it; nothing where it was known.
+    pub fn report(&mut self, now: Timestamp, report: Report) -> Vec<Event> {
+        self.command_of_nobody(&Command::Report(report), now)
+    }
+
+    /// A sink takes every page that is open.
+    pub fn deliver(&mut self, now: Timestamp) {
+        for key in self.open() {
+            self.report(now, Report::Answered(key, "log".parse().unwrap(), SinkAnswer::Taken));
+        }
+    }
+
+    /// The pages that are open, the oldest first.
+    pub fn open(&self) -> Vec<PageKey> {
+        let open = self.case.pages.iter().filter(|record| record.is_open());
+        open.map(|record| record.page.key).collect()
+    }
+
+    /// The record of a page that went out.
+    #[track_caller]
+    pub fn record(&self, key: PageKey) -> &PageRecord {
+        self.case.page(key).expect("it went out")
+    }
+
+    /// The key of a page of this clock of the case.
+    pub fn key(&self, clock: ClockKind, cycle: u32, minute: u64) -> PageKey {
+        PageKey { case: self.case.id, clock, cycle, offset: minutes(minute) }
     }
 
     /// A command that is no person's act.

@@ -29,7 +29,8 @@ fn a_first_response_stops_the_clock_and_starts_that_of_the_next_word() {
         is_claim_lost: false,
     };
     let (clock, target_at, limit_at) = (ClockKind::Progress, at(52), at(62));
-    assert_eq!(events, [responded, Event::ClockStarted { clock, target_at, limit_at }]);
+    let closed = Event::PagesClosed { clock: ClockKind::FirstResponse };
+    assert_eq!(events, [closed, responded, Event::ClockStarted { clock, target_at, limit_at }]);
     let case = &story.case;
     assert_eq!(case.state(), State::Collecting);
     assert_eq!(case.state_shown(), State::AwaitingVerification);

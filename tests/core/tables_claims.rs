@@ -117,7 +117,9 @@ fn at_the_instant_at_which_a_lease_ends_it_is_over() {
 
 #[test]
 fn giving_a_case_back_pages_only_what_kept_quiet_for_it() {
-    let mut quiet = Story::held(Nature::MissingChild, 1);
+    let mut quiet = Story::of(Nature::MissingChild);
+    quiet.deliver(at(0));
+    quiet.act("ana", at(1), Deed::Claim);
     let events = quiet.release(at(2));
     assert_eq!(events, [Event::ClaimReleased { epoch: 1 }]);
     assert!(project(&quiet.case).ready.is_some());
@@ -210,8 +212,9 @@ fn a_page_is_acknowledged_by_its_key_and_no_clock_stops() {
         let before = story.case.clone();
         let events = story.act("bo", at(4), Deed::AcknowledgePage(key(0, minute)));
         assert_eq!(events, [Event::PageAcknowledged { by: subject("bo"), key: key(0, minute) }]);
-        let seen = story.case.acknowledgement.clone().unwrap();
-        assert_eq!((seen.key, seen.by, seen.at), (key(0, minute), subject("bo"), at(4)));
+        let seen = story.case.page(key(0, minute)).unwrap().acknowledged.clone().unwrap();
+        assert_eq!((seen.by, seen.at), (subject("bo"), at(4)));
+        assert_eq!(story.case.latest_acknowledged().unwrap().0, key(0, minute));
         assert_eq!(project(&story.case), project(&before));
         assert_eq!(story.case.clocks, before.clocks);
     }
@@ -231,6 +234,12 @@ fn a_page_is_acknowledged_by_its_key_and_no_clock_stops() {
     }
     // A repeat is a rung of its own, and a page of an earlier cycle may be seen late.
     story.act("ana", at(31), Deed::Claim);
+    let mut late = story.clone();
+    late.wake(at(36));
+    // One page stood for several rungs, and nobody has seen what was not sent.
+    let refusal = late.refusal("bo", at(37), Deed::AcknowledgePage(key(0, 33)));
+    assert_eq!(refusal, Refusal::PageNotFound);
+    story.wake(at(33));
     story.wake(at(36));
     for seen in [key(0, 30), key(0, 33), key(1, 36)] {
         story.act("bo", at(37), Deed::AcknowledgePage(seen));

@@ -227,6 +227,8 @@ fn the_outcome_is_promised_from_acceptance_on() {
         assert_eq!(rungs(&events), (vec![minute], vec![]));
         let contacts = contacts.into_iter().map(str::to_owned).collect();
         assert_eq!(page(&events), Some((minute, 0, contacts)));
+        // What a sink has, a claim keeps back no more.
+        story.deliver(at(minute));
     }
     let mut routine = Story::answered(Nature::Routine, IN_PROGRESS);
     let events = routine.wake(at(11 * DAY));

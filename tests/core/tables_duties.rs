@@ -51,7 +51,8 @@ fn the_person_concerned_is_told_when_they_may_be() {
     let events = story.act("bo", at(70 * DAY + 1), Deed::SettleClock(notice, settlement));
     let settled = Event::ClockSettled { by, clock: notice, settlement };
     let punctuality = Punctuality::Breached;
-    assert_eq!(events, [settled, Event::ClockStopped { clock: notice, punctuality }]);
+    let closed = Event::PagesClosed { clock: notice };
+    assert_eq!(events, [settled, closed, Event::ClockStopped { clock: notice, punctuality }]);
 }
 
 #[test]
@@ -97,6 +98,7 @@ fn a_validation_is_awaited_for_two_days_and_settled_by_hand() {
             events,
             [
                 Event::ClockSettled { by, clock: kind, settlement },
+                Event::PagesClosed { clock: kind },
                 Event::ClockStopped { clock: kind, punctuality },
             ]
         );

@@ -83,7 +83,7 @@ fn a_tombstone_holds_no_person_no_fingerprint_and_no_memory() {
     assert_eq!(case.memory, Memory::default());
     assert!(case.facts.fingerprints.is_empty() && case.facts.incident_tag.is_none());
     assert!(case.conflicts.is_empty() && case.linked.is_empty());
-    assert!(case.likely_duplicates.is_empty() && case.acknowledgement.is_none());
+    assert!(case.likely_duplicates.is_empty() && case.pages.is_empty());
     // What reports count by is left.
     assert_eq!(case.facts.categories, [DataCategory::Subscriber].into());
     let kept = &case.disclosures[0];

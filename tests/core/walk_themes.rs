@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use urgence::core::intake::{Choice, Moment};
+use urgence::core::projection::wake_at;
 use urgence::core::{
-    Case, CaseId, ClockKind, Command, DataCategory, Deed, Disposition, Ending, Event, Finding,
-    FirstResponseKind, Instrument, Manifest, Nature, PageKey, PauseReason, Proposed, Protection,
-    RedirectTarget, RefusalReason, Settlement, Sorting, Stance,
+    Case, CaseId, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Ending, Event,
+    Finding, FirstResponseKind, Instrument, Manifest, Nature, PageKey, PauseReason, Proposed,
+    Protection, RedirectTarget, RefusalReason, Report, SentPage, Settlement, SinkAnswer, Sorting,
+    Stance, decide,
 };
 
 use crate::make::{
     IN_PROGRESS, START, Story, accept, act, ask_for, at, by_category, called_back, days, hours,
-    intake, manifest, minutes,
+    intake, manifest, minutes, policy,
 };
 use crate::walk::Instants;
 
@@ -57,7 +59,7 @@ pub fn accepted_events() -> Vec<Event> {
 }
 
 pub fn six_steps_deep() -> Vec<Theme> {
-    vec![claims(), questions(), pauses(), natures(), disclosure(), duties(), sorting()]
+    vec![claims(), questions(), pauses(), natures(), disclosure(), duties(), sorting(), pages()]
 }
 
 /// Leases, and the two answers that matter to them.
@@ -254,6 +256,66 @@ fn sorting() -> Theme {
     }
 }
 
+/// What becomes of pages at the sinks, and without the store.
+fn pages() -> Theme {
+    Theme {
+        name: "pages",
+        starts: vec![Story::of(Nature::MissingChild).case, Story::held(Nature::Routine, 1).case],
+        instants: Instants::Outage(minutes(16)),
+        commands: |case, step| {
+            let epoch = case.claim_epoch;
+            let mut commands = Step(step).all(vec![
+                ("ana", Deed::Claim),
+                ("ana", Deed::Release(epoch)),
+                ("ana", Deed::Respond(epoch, IN_PROGRESS)),
+            ]);
+            let latest = case.pages.last().map(|record| record.page.key);
+            let oldest = case.pages.first().map(|record| record.page.key);
+            if let Some(key) = latest {
+                commands.extend(reports(case, key));
+                commands.extend(
+                    Step(step).all(vec![("bo", Deed::AcknowledgePage(key))]).into_iter().take(1),
+                );
+            }
+            if let Some(key) = oldest.filter(|key| Some(*key) != latest) {
+                let sink = || "log".parse().unwrap();
+                commands.extend(
+                    [SinkAnswer::Taken, SinkAnswer::Resolved]
+                        .map(|answer| Command::Report(Report::Answered(key, sink(), answer))),
+                );
+            }
+            commands
+        },
+    }
+}
+
+/// All that can be told of this page, by one sink or another, and what may have been sent without
+/// the store: what falls due next, as a replica sees it that has seen nothing since.
+fn reports(case: &Case, key: PageKey) -> Vec<Command> {
+    let answered = |sink: &str, answer| Report::Answered(key, sink.parse().unwrap(), answer);
+    let mut reports = vec![
+        answered("log", SinkAnswer::Taken),
+        answered("log", SinkAnswer::Failed),
+        answered("log", SinkAnswer::Resolved),
+        answered("hook", SinkAnswer::Taken),
+        Report::Unreached(key, case.page(key).map_or(0, |record| record.widened)),
+    ];
+    if let Some(due_at) = wake_at(case)
+        && let Decision::Next(next) = decide(Some(case), &Command::Wake, due_at, policy())
+    {
+        let sent = next.events.iter().filter_map(|event| match event {
+            Event::Paged(page) => Some(SentPage {
+                page: page.clone(),
+                at: due_at + minutes(1),
+                taken_by: ["log".parse().unwrap()].into(),
+            }),
+            _ => None,
+        });
+        reports.push(Report::FromMemory(sent.collect()));
+    }
+    reports.into_iter().map(Command::Report).collect()
+}
+
 pub fn three_steps_deep() -> Vec<Theme> {
     let mut worked_on = Story::with(Nature::MissingChild, |s| {
         ask_for(s, &[SUBSCRIBER, CONTENT]);
@@ -294,6 +356,9 @@ fn everything(case: &Case, step: u32) -> Vec<Command> {
         Command::Sort(Sorting::LeaveIncident(paris())),
         Command::Accept(reused),
     ]);
+    if let Some(record) = case.pages.last() {
+        commands.extend(reports(case, record.page.key));
+    }
     commands
 }
 

@@ -53,7 +53,11 @@ fn is_one_case_each(world: &World) -> bool {
         Command::Accept(intake) if world.cases.contains_key(&sent.case) => {
             *cases.entry(&intake.request_id).or_insert(sent.case) == sent.case
         }
-        Command::Accept(_) | Command::Act(..) | Command::Sort(_) | Command::Wake => true,
+        Command::Accept(_)
+        | Command::Act(..)
+        | Command::Sort(_)
+        | Command::Report(_)
+        | Command::Wake => true,
     })
 }
 
@@ -67,6 +71,6 @@ fn is_kept(world: &World, sent: &Sent) -> bool {
         Command::Act(act, _) => {
             filed.ledger.acts.contains(&(act.by.clone(), act.request_id.clone()))
         }
-        Command::Sort(_) | Command::Wake => true,
+        Command::Sort(_) | Command::Report(_) | Command::Wake => true,
     }
 }

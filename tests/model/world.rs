@@ -152,7 +152,7 @@ impl Hash for Sent {
         if !self.is_past {
             let epoch = match self.command.as_ref() {
                 Command::Act(_, deed) => epoch_of(deed),
-                Command::Accept(_) | Command::Sort(_) | Command::Wake => None,
+                Command::Accept(_) | Command::Sort(_) | Command::Report(_) | Command::Wake => None,
             };
             (self.wish, epoch, self.answer).hash(state);
         }
@@ -227,13 +227,20 @@ impl Hash for World {
     }
 }
 
-/// The number of a case: the same for all that are equal but for their version and the order of their
-/// memory, whatever fields a case has. Comparing their texts is quicker than hashing them each time.
+/// The number of a case: the same for all that are equal but for their version, the order of their
+/// memory and the times of their pages, whatever fields a case has. Comparing their texts is quicker than hashing them each time.
 fn number_of(case: &Case) -> usize {
     static NUMBERS: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
     let acts = case.memory.iter().map(|remembered| u128::from_be_bytes(remembered.key));
     let acts: BTreeSet<u128> = acts.collect();
-    let plain = Case { version: 0, memory: Memory::default(), ..case.clone() };
+    let mut plain = Case { version: 0, memory: Memory::default(), ..case.clone() };
+    // Whether a page was queued matters, and to no decision when.
+    let never = Timestamp::from_millis(0);
+    plain.pages.iter_mut().for_each(|record| {
+        record.queued_at = never;
+        record.claimed_at = record.claimed_at.map(|_| never);
+        record.closed_at = record.closed_at.map(|_| never);
+    });
     let mut numbers = NUMBERS.lock().expect("nothing here panics with the lock");
     let next = numbers.len();
     *numbers.entry(format!("{plain:?} {acts:x?}")).or_insert(next)
