@@ -18,7 +18,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("redis_server", &[]),
     ("desk", &["core", "clock", "telemetry", "fingerprint", "registry", "store"]),
     ("timer", &["core", "clock", "telemetry", "desk"]),
-    ("pager", &["core", "clock", "telemetry", "store", "config", "outbound"]),
+    ("pager", &["core", "clock", "telemetry", "store", "config", "outbound", "desk"]),
+    ("auditor", &["core", "clock", "telemetry", "outbound", "desk"]),
     ("grpc", &["core", "clock", "telemetry", "desk"]),
     ("http", &["telemetry"]),
     (
@@ -29,11 +30,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
             "fingerprint",
             "store",
+            "outbound",
             "config",
             "redis_server",
             "desk",
             "timer",
             "pager",
+            "auditor",
             "grpc",
             "http",
         ],
@@ -63,7 +66,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     (
         "async ",
         &[
-            "app.rs",
+            "app",
+            "auditor",
             "cli",
             "desk",
             "grpc",
