@@ -41,5 +41,5 @@ names!(EVENTS, event_name, Event:
     Updated Asked InformationProvided Reclassified LoweringProposed Verified ConflictRecorded
     LikelyDuplicatesFound DuplicateLinked OutcomeProposed OutcomeApproved Disclosed
     DeliveryConfirmed WithdrawalRequested Ended PreservationRequested PageAcknowledged
-    LegalHoldSet IncidentJoined IncidentLeft Purged
+    LegalHoldSet IncidentJoined IncidentLeft Purged PagedFromMemory PageAnswered PagesClosed
 );
