@@ -15,7 +15,7 @@ use std::time::Duration;
 use urgence::core::incident::{Incident, IncidentDecision, decide_incident};
 use urgence::core::policy::{CLOCKS, Rules};
 use urgence::core::{
-    Act, Case, CaseId, Command, Decision, Lane, Policy, RetentionClass, Timestamp, decide,
+    Act, Case, CaseId, Command, Decision, Lane, Policy, Report, RetentionClass, Timestamp, decide,
 };
 use urgence::store::{
     Commit, Facts, IncidentCommit, Index, MemoryStore, Outcome, Position, RedisStore, Said, Store,
@@ -109,6 +109,17 @@ struct Met {
     purged_while_saying: usize,
 }
 
+/// Everything that may be told of pages.
+const REPORTS: [&str; 3] = ["Answered", "Unreached", "FromMemory"];
+
+const fn report_name(report: &Report) -> &'static str {
+    match report {
+        Report::Answered(..) => REPORTS[0],
+        Report::Unreached(..) => REPORTS[1],
+        Report::FromMemory(_) => REPORTS[2],
+    }
+}
+
 const fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Written => "written",
@@ -136,6 +147,7 @@ impl Met {
         let name = match command {
             Command::Act(_, deed) => deed_name(deed),
             Command::Sort(sorting) => sorting_name(sorting),
+            Command::Report(report) => report_name(report),
             Command::Accept(_) | Command::Wake => return,
         };
         *self.done.entry(name).or_default() += 1;
@@ -153,9 +165,9 @@ impl Met {
         let incidents = ["already true", "conflict", "refused", "written"];
         assert_eq!(names(&self.incidents), incidents.into(), "{:?}", self.incidents);
         assert_eq!(names(&self.events), EVENTS.iter().copied().collect(), "{:?}", self.events);
-        let deeds = DEEDS.iter().chain(SORTINGS).copied();
+        let deeds = DEEDS.iter().chain(SORTINGS).chain(&REPORTS).copied();
         assert_eq!(names(&self.done), deeds.collect(), "{:?}", self.done);
-        assert_eq!(self.indexes.len(), 9, "{:?}", self.indexes);
+        assert_eq!(self.indexes.len(), 10, "{:?}", self.indexes);
         assert!(self.purged_while_saying > 0, "no act that said something has purged its case");
     }
 }
@@ -258,7 +270,9 @@ impl Run {
             Command::Accept(_) => Said::Request(text),
             Command::Act(_, Respond(..)) => Said::Response(text),
             Command::Act(..) if self.random.is_one_in(2) => Said::Message(text),
-            Command::Act(..) | Command::Sort(_) | Command::Wake => Said::Nothing,
+            Command::Act(..) | Command::Sort(_) | Command::Report(_) | Command::Wake => {
+                Said::Nothing
+            }
         }
     }
 
@@ -334,6 +348,7 @@ impl Run {
 
     async fn compare_indexes(&mut self) {
         let mut indexes = vec![Index::Unanswered, Index::Claimed, Index::Wake, Index::All];
+        indexes.push(Index::Synthetic);
         indexes.extend(Lane::ALL.iter().map(|lane| Index::Ready(*lane)));
         indexes.extend(AUTHORITIES.iter().map(|name| Index::Authority(authority(name))));
         indexes.extend(targets().into_iter().map(Index::Target));

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use urgence::core::case::{Acknowledgement, Lowering};
+use urgence::core::case::Lowering;
 use urgence::core::memory::Remembered;
+use urgence::core::page::Acknowledged;
 use urgence::core::{
     Band, Case, Claim, Class, Clock, ClockKind, ClockState, Conflict, DataCategory, Disclosure,
     Disposition, Ended, Ending, Facts, Fingerprint, FirstResponse, FirstResponseKind, Instrument,
-    Manifest, Memory, Nature, Outcome, PageKey, PauseReason, PolicyId, Proposal, Proposed,
-    Protection, RedirectTarget, RefusalReason, RequestDigest, Stance, Timestamp, Verification,
+    Manifest, Memory, Nature, Outcome, Page, PageCause, PageKey, PageRecord, PauseReason, PolicyId,
+    Proposal, Proposed, Protection, RedirectTarget, RefusalReason, RequestDigest, SinkAnswer,
+    Stance, Timestamp, Verification,
 };
 use urgence::store::{decode_case, encode_case};
 
@@ -70,16 +72,49 @@ pub(super) fn full() -> Case {
         linked: [(case_id(4), true), (case_id(5), false)].into(),
         incident: Some(name("paris-2026-11-13")),
         legal_hold: Some(name("lea")),
-        acknowledgement: Some(Acknowledgement {
-            key: PageKey { case: case_id(0), clock: ClockKind::Reply, cycle: 58, offset: ms(59) },
-            by: name("dia"),
-            at: at(60),
-        }),
+        pages: vec![page_record(), untold(page(0, PageCause::Due))],
         purged_at: Some(at(61)),
         memory: (0..70)
             .map(|byte| Remembered { key: [byte; 16], digest: [byte + 100; 16] })
             .collect(),
     }
+}
+
+/// A page about the case, and by its number about no other rung.
+fn page(number: u32, cause: PageCause) -> Page {
+    let offset = ms(u64::from(number) + 59);
+    let key = PageKey { case: case_id(0), clock: ClockKind::Reply, cycle: number + 58, offset };
+    Page {
+        key,
+        contacts: ["desk", "shift-lead"].map(name).into(),
+        band: Band::new(3).unwrap(),
+        due_at: at(80),
+        limit_at: at(81),
+        cause,
+        is_quieted_by_claim: true,
+    }
+}
+
+/// The record of a page to which everything has happened that can.
+fn page_record() -> PageRecord {
+    let answers = SinkAnswer::ALL.iter().zip(82..);
+    let answers = answers
+        .map(|(answer, millis)| (name(&answer.word().replace('_', "-")), (*answer, at(millis))));
+    PageRecord {
+        page: page(1, PageCause::Unreached),
+        queued_at: at(85),
+        answers: answers.collect(),
+        taken_at: Some(at(86)),
+        acknowledged: Some(Acknowledged { by: name("dia"), at: at(60) }),
+        claimed_at: Some(at(87)),
+        closed_at: Some(at(88)),
+        widened: 89,
+    }
+}
+
+/// The record of a page to which nothing has happened yet.
+fn untold(page: Page) -> PageRecord {
+    PageRecord::new(page, at(90))
 }
 
 fn facts() -> Facts {
@@ -198,7 +233,7 @@ fn empty() -> Case {
         linked: BTreeMap::new(),
         incident: None,
         legal_hold: None,
-        acknowledgement: None,
+        pages: Vec::new(),
         purged_at: None,
         memory: Memory::default(),
         ..full
@@ -215,9 +250,11 @@ fn a_case_with_every_field_set_comes_back_as_it_was_written() {
     let case = full();
     check(&case);
     assert_eq!(case.clocks.len(), ClockKind::ALL.len());
-    // Its id and version are beside it; everything else is in the bytes.
+    // Its id and version are beside it, and its pages are about itself; everything else is in the bytes.
     let other = decode_case(case_id(9), 77, &encode_case(&case)).unwrap();
-    assert_eq!(other, Case { id: case_id(9), version: 77, ..case });
+    let mut pages = case.pages.clone();
+    pages.iter_mut().for_each(|record| record.page.key.case = case_id(9));
+    assert_eq!(other, Case { id: case_id(9), version: 77, pages, ..case });
 }
 
 #[test]
@@ -249,7 +286,17 @@ fn each_field_comes_back_whatever_the_others_hold() {
         |case| case.linked.clear(),
         |case| case.incident = None,
         |case| case.legal_hold = None,
-        |case| case.acknowledgement = None,
+        |case| case.pages.clear(),
+        |case| case.pages.truncate(1),
+        |case| case.pages.reverse(),
+        |case| case.pages[0].page.contacts.clear(),
+        |case| case.pages[0].page.is_quieted_by_claim = false,
+        |case| case.pages[0].answers.clear(),
+        |case| case.pages[0].taken_at = None,
+        |case| case.pages[0].acknowledged = None,
+        |case| case.pages[0].claimed_at = None,
+        |case| case.pages[0].closed_at = None,
+        |case| case.pages[0].widened = 0,
         |case| case.purged_at = None,
         |case| case.memory = Memory::default(),
     ];
@@ -283,6 +330,18 @@ fn every_word_that_a_case_may_hold_comes_back() {
     }
     for band in Band::all() {
         check(&Case { band, ..full() });
+    }
+    for cause in PageCause::ALL {
+        check(&Case { pages: vec![untold(page(7, *cause))], ..full() });
+    }
+    for answer in SinkAnswer::ALL {
+        let answers = BTreeMap::from([(name("log"), (*answer, at(91)))]);
+        check(&Case { pages: vec![PageRecord { answers, ..page_record() }], ..full() });
+    }
+    for clock in ClockKind::ALL {
+        let mut record = page_record();
+        record.page.key.clock = *clock;
+        check(&Case { pages: vec![record], ..full() });
     }
     for byte in [0, 255] {
         let digest = RequestDigest([byte; 32]);
@@ -342,6 +401,13 @@ fn as_many_acts_as_are_remembered_come_back() {
     };
     let memory: Memory = (0..Memory::ACTS_MAX).map(act).collect();
     check(&Case { memory, ..full() });
+}
+
+#[test]
+fn as_many_pages_as_are_kept_come_back_in_their_order() {
+    let record = |number| PageRecord { page: page(number, PageCause::Due), ..page_record() };
+    let most = u32::try_from(PageRecord::KEPT_MAX).unwrap();
+    check(&Case { pages: (0..most).rev().map(record).collect(), ..full() });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use urgence::core::{
     Band, Change, ClockKind, DataCategory, Event, FirstResponseKind, Mark, Nature, Outcome, Page,
     PageCause, PageKey, PauseReason, Protection, Punctuality, RedirectTarget, RefusalReason,
-    RungRecord, Settlement, Stance, Subject, Timestamp, Verification,
+    RungRecord, Settlement, SinkAnswer, Stance, Subject, Timestamp, Verification,
 };
 use urgence::store::{decode_change, encode_change};
 
@@ -25,7 +25,7 @@ const fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(START.as_millis() + millis)
 }
 
-fn change(events: Vec<Event>) -> Change {
+pub(super) fn change(events: Vec<Event>) -> Change {
     Change {
         case: case_id(0),
         authority: "be-fccu".parse().unwrap(),
@@ -37,7 +37,7 @@ fn change(events: Vec<Event>) -> Change {
 
 /// Events in which no two fields hold the same, so that none can stand in for another. The first of
 /// each list has everything in it, the others what may be missing and every word of a list.
-fn every_event() -> Vec<Event> {
+pub(super) fn every_event() -> Vec<Event> {
     let of_clocks = ClockKind::ALL.iter().copied().flat_map(of_clock);
     let lists = [
         around_the_first_response(),
@@ -108,15 +108,14 @@ fn of_clock(clock: ClockKind) -> Vec<Event> {
         mark,
         band: Band::new(3).unwrap(),
     };
-    let page = |cause, contacts: &[&str]| {
-        Event::Paged(Page {
-            key: PageKey { case: case_id(0), clock, cycle: 20, offset: ms(21) },
-            contacts: contacts.iter().map(|name| name.parse().unwrap()).collect(),
-            band: Band::new(5).unwrap(),
-            due_at: at(22),
-            limit_at: at(23),
-            cause,
-        })
+    let page = |cause, contacts: &[&str]| Page {
+        key: PageKey { case: case_id(0), clock, cycle: 20, offset: ms(21) },
+        contacts: contacts.iter().map(|name| name.parse().unwrap()).collect(),
+        band: Band::new(5).unwrap(),
+        due_at: at(22),
+        limit_at: at(23),
+        cause,
+        is_quieted_by_claim: false,
     };
     let mut events = vec![
         Event::RungFired(rung(None)),
@@ -125,12 +124,23 @@ fn of_clock(clock: ClockKind) -> Vec<Event> {
         Event::ClockResumed { by: ann(), clock, paused_for: ms(26) },
         Event::ClockResumed { by: ann(), clock, paused_for: ms(0) },
         Event::ClockExtended { clock, limit_at: at(27) },
-        page(PageCause::Due, &[]),
+        Event::Paged(page(PageCause::Due, &[])),
+        Event::PagesClosed { clock },
     ];
     // The page of another case was seen here: nothing but the key says so.
     let key = PageKey { case: case_id(1), clock, cycle: 28, offset: ms(29) };
     events.push(Event::PageAcknowledged { by: ann(), key });
-    events.extend(PageCause::ALL.iter().map(|cause| page(*cause, &["desk", "shift-lead"])));
+    for cause in PageCause::ALL {
+        let page = page(*cause, &["desk", "shift-lead"]);
+        let quiet = Page { is_quieted_by_claim: true, ..page.clone() };
+        for page in [page, quiet] {
+            events.push(Event::Paged(page.clone()));
+            events.push(Event::PagedFromMemory { page, at: at(38) });
+        }
+    }
+    let answered =
+        |answer: &_| Event::PageAnswered { key, sink: "on-call".parse().unwrap(), answer: *answer };
+    events.extend(SinkAnswer::ALL.iter().map(answered));
     events.extend(Mark::ALL.iter().map(|mark| Event::RungFired(rung(Some(*mark)))));
     events.extend(Mark::ALL.iter().map(|mark| Event::RungQuieted(rung(Some(*mark)))));
     let stopped = |punctuality: &_| Event::ClockStopped { clock, punctuality: *punctuality };
@@ -247,13 +257,14 @@ fn a_change_of_a_newer_version_is_told_apart() {
         let problem = decode_change(&newer).unwrap_err().to_string();
         assert!(problem.contains(&format!("format {format}")), "{problem}");
     }
-    // The last byte is the kind of the one event: the kinds that there are end before it.
-    let kinds = EVENTS.len();
-    let mut unknown = bytes;
-    assert_eq!(usize::from(*unknown.last().unwrap()), kinds);
-    for kind in [0, u8::try_from(kinds).unwrap() + 1, 127] {
-        *unknown.last_mut().unwrap() = kind;
-        let problem = decode_change(&unknown).unwrap_err().to_string();
-        assert!(problem.contains("unknown event"), "{problem}");
+    // The last byte is the kind of the one event. Every kind that there is is known, and no other.
+    let kinds = u8::try_from(EVENTS.len()).unwrap();
+    let mut other = bytes;
+    assert!((1..=kinds).contains(other.last().unwrap()));
+    for kind in 0..=127 {
+        *other.last_mut().unwrap() = kind;
+        let read = decode_change(&other);
+        let is_unknown = read.is_err_and(|problem| problem.to_string().contains("unknown event"));
+        assert_eq!(is_unknown, !(1..=kinds).contains(&kind), "{kind}");
     }
 }

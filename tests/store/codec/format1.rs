@@ -106,7 +106,7 @@ fn accepted() -> Case {
         linked: BTreeMap::new(),
         incident: None,
         legal_hold: None,
-        acknowledgement: None,
+        pages: Vec::new(),
         purged_at: None,
         memory: Memory::default(),
     }
@@ -313,6 +313,8 @@ fn changes_are_read() {
         due_at: START,
         limit_at,
         cause: PageCause::Due,
+        // It was not said then; so nothing keeps such a page quiet.
+        is_quieted_by_claim: false,
     };
     let told = Event::Accepted { nature: case.nature, band, target_at, limit_at };
     assert_eq!(change.events, [told, Event::RungFired(rung), Event::Paged(page)]);
@@ -353,7 +355,10 @@ fn a_case_of_the_version_before_goes_on() {
     let (case, _) = go_on(&case, &does("ann", "c", Deed::Claim), START + MINUTE * 4);
     let answer = does("ann", "a", Deed::Respond(1, IN_PROGRESS));
     let (case, events) = go_on(&case, &answer, START + MINUTE * 5);
-    assert!(matches!(&events[0], Event::Responded { waited, .. } if *waited == MINUTE * 5));
+    // What was paged for it in this version is over; of what was paged before, nothing is known.
+    let clock = ClockKind::FirstResponse;
+    assert_eq!(events[0], Event::PagesClosed { clock });
+    assert!(matches!(&events[1], Event::Responded { waited, .. } if *waited == MINUTE * 5));
     assert!(case.runs(ClockKind::Progress) && !case.is_unanswered());
     let (case, _) = go_on(&case, &does("ann", "r", Deed::Release(1)), START + MINUTE * 6);
     let (lane, place) = ready(&case).unwrap();

@@ -99,6 +99,8 @@ fn wanted(index: &Index, cases: &[Case]) -> Vec<Position> {
         let lane = if case.incident.is_some() { Lane::Incident } else { Lane::Ordinary };
         match index {
             Index::Ready(of) => (case.claim.is_none() && lane == *of).then_some(limit),
+            // No case of these tests is synthetic; those have a test of their own.
+            Index::Synthetic => None,
             Index::Unanswered => Some(limit),
             Index::Claimed => case.claim.as_ref().map(|claim| claim.expires_at.as_millis()),
             Index::Target(target) => accepted.filter(|_| case.facts.fingerprints.contains(target)),

@@ -7,8 +7,8 @@ use urgence::core::incident::{IncidentCommand, JoinRule};
 use urgence::core::{
     Act, Case, CaseId, Clock, ClockKind, Command, DataCategory, Deed, Disposition, Ending, Epoch,
     Finding, Fingerprint, FirstResponseKind, IncidentName, Instrument, Intake, Manifest, Nature,
-    PageKey, PauseReason, Proposed, Protection, RedirectTarget, RefusalReason, Role, Settlement,
-    Sorting, Stance,
+    Page, PageKey, PageRecord, PauseReason, Proposed, Protection, RedirectTarget, RefusalReason,
+    Report, Role, SentPage, Settlement, SinkAnswer, SinkName, Sorting, Stance,
 };
 use urgence::store::Note;
 
@@ -75,6 +75,7 @@ impl Run {
             0..7 => choice(Command::Wake),
             7..9 => choice(Command::Sort(self.sorting(&case))),
             9 => choice(Command::Accept(intake)),
+            38..40 if !case.pages.is_empty() => choice(Command::Report(self.report(&case))),
             10..15 if !case.has_ended() => self.claim(id),
             _ => {
                 let deed = self.deed(&case);
@@ -102,6 +103,11 @@ impl Run {
     /// must be the same; the incident is that of the moment, as it is when the desk finds it.
     async fn request(&self, slot: usize) -> Intake {
         let number = slot + 7 * self.slots[slot];
+        if number.is_multiple_of(9) {
+            // One of our own now and then, which stands in an index of its own.
+            let number = u64::try_from(1_000 * slot + self.slots[slot]).unwrap();
+            return Intake::synthetic(number);
+        }
         let bits = |of: usize| number / of;
         let nature = Nature::ALL[number % Nature::ALL.len()];
         let request_id = format!("{slot}/{}", self.slots[slot]);
@@ -160,6 +166,32 @@ impl Run {
             _ => {
                 let own = case.incident.clone();
                 Sorting::LeaveIncident(own.unwrap_or_else(|| self.incident_name()))
+            }
+        }
+    }
+
+    /// What may become of a page: of one that was sent, or of one that was sent without the store.
+    fn report(&mut self, case: &Case) -> Report {
+        let records: Vec<PageRecord> = case.pages.clone();
+        let record = self.random.pick(&records);
+        let sink = || -> SinkName { "on-call".parse().unwrap() };
+        let key = record.page.key;
+        match self.random.below(6) {
+            0 => Report::Unreached(key, record.widened),
+            1 => Report::Unreached(key, 0),
+            2 => {
+                // What the next wake would have sent, or what it did send; rarely another rung's.
+                let offset = case.clock(key.clock).map_or(key.offset, |clock| {
+                    let promise = self.policy.clock(clock.kind, clock.class);
+                    promise.ladder.rung(clock.next_rung).offset
+                });
+                let page = Page { key: PageKey { offset, ..key }, ..record.page };
+                let taken_by = self.random.is_one_in(2).then(sink).into_iter().collect();
+                Report::FromMemory(vec![SentPage { page, at: self.virtual_now, taken_by }])
+            }
+            _ => {
+                let name = if self.random.is_one_in(2) { sink() } else { "log".parse().unwrap() };
+                Report::Answered(key, name, self.random.pick(SinkAnswer::ALL))
             }
         }
     }
