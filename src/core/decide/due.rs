@@ -16,7 +16,7 @@ use crate::core::event::{Event, RungRecord};
 use crate::core::ladder::RungAt;
 use crate::core::memory::Memory;
 use crate::core::names::Subject;
-use crate::core::page::{Page, PageCause, PageKey};
+use crate::core::page::{Page, PageCause, PageKey, SentPage};
 use crate::core::projection::{Due, next_due};
 use crate::core::time::Timestamp;
 
@@ -78,8 +78,11 @@ impl Transition<'_> {
         let promise = self.promise_of(&clock);
         let rung = promise.ladder.rung(clock.next_rung);
         let elapsed = until.since(clock.started_at + clock.shifted_by);
-        // Of what was sent without the store each rung has its own time.
-        let is_run = rung.is_repeat && self.memory.is_empty();
+        // Of what was sent without the store each rung has its own time. Beyond the last of them
+        // there may be any number of repeats.
+        let sent =
+            |sent: &SentPage| sent.page.key.clock == kind && sent.page.key.offset >= rung.offset;
+        let is_run = rung.is_repeat && !self.memory.iter().any(sent);
         let count = if is_run { promise.ladder.repeats_due(rung.offset, elapsed) } else { 1 };
         let spacing = if count > 1 { promise.ladder.repeat_every } else { Duration::ZERO };
         let last = promise.ladder.rung(clock.next_rung.saturating_add(count - 1));

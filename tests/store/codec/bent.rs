@@ -12,13 +12,15 @@ use urgence::core::incident::{
     Incident, IncidentCommand, IncidentDecision, JoinRule, decide_incident,
 };
 use urgence::core::{
-    Case, Command, Decision, Fingerprint, IncidentName, Nature, Policy, Timestamp, decide,
+    Case, Command, Decision, Fingerprint, IncidentName, Nature, Page, Policy, Report, SentPage,
+    SinkAnswer, Timestamp, decide,
 };
 use urgence::store::{
-    IncidentCommit, Outcome, RedisStore, Store, StoreError, decode_case, encode_case,
+    IncidentCommit, Outcome, RedisStore, Store, StoreError, decode_case, decode_change,
+    encode_case, encode_change,
 };
 
-use super::{START, cases};
+use super::{START, cases, events};
 use crate::support::make::act;
 use crate::{AGE_MAX, now, open, options, start_redis};
 
@@ -40,8 +42,18 @@ fn bend(bytes: &[u8], bends: &Bends) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
+    /// The same of a change, with every event in it that there is.
+    #[test]
+    fn a_bent_change_is_read_or_refused(bends in bends(), index: prop::sample::Index) {
+        let events = events::every_event();
+        let change = events::change(vec![index.get(&events).clone()]);
+        if let Ok(read) = decode_change(&bend(&encode_change(&change), &bends)) {
+            prop_assert_eq!(decode_change(&encode_change(&read)).unwrap(), read);
+        }
+    }
+
     /// A stored case with bytes changed is read or refused; what is read is written back alike, and a
-    /// wake can be decided on it.
+    /// wake, and what became of its pages, can be decided on it.
     #[test]
     fn a_bent_case_is_read_or_refused(bends in bends(), is_open: bool, now_ms: u64) {
         let full = cases::full();
@@ -50,10 +62,28 @@ proptest! {
         if let Ok(read) = decode_case(case.id, 1, &bend(&encode_case(&case), &bends)) {
             prop_assert_eq!(decode_case(case.id, 1, &encode_case(&read)).unwrap(), read.clone());
             let now = Timestamp::from_millis(now_ms);
-            let decision = decide(Some(&read), &Command::Wake, now, &Policy::built_in());
-            prop_assert!(!matches!(decision, Decision::Refused(_)), "a wake is never refused");
+            for command in commands(&case.pages[0].page, &read) {
+                let decision = decide(Some(&read), &command, now, &Policy::built_in());
+                prop_assert!(!matches!(decision, Decision::Refused(_)), "never refused");
+            }
         }
     }
+}
+
+/// The commands that a bent case must withstand: what is due, and what is told of its pages.
+fn commands(sent: &Page, case: &Case) -> Vec<Command> {
+    let sink = || "on-call".parse().unwrap();
+    let reports = case.pages.iter().flat_map(|record| {
+        let key = record.page.key;
+        let page = sent.clone();
+        let sent = SentPage { page, at: record.queued_at, taken_by: [sink()].into() };
+        [
+            Report::Answered(key, sink(), SinkAnswer::Taken),
+            Report::Unreached(key, record.widened),
+            Report::FromMemory(vec![sent]),
+        ]
+    });
+    [Command::Wake].into_iter().chain(reports.map(Command::Report)).collect()
 }
 
 fn name() -> IncidentName {
