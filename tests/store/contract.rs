@@ -4,6 +4,7 @@ mod commits;
 mod content;
 mod incidents;
 mod indexes;
+mod inspection;
 mod outbox;
 
 use std::sync::Arc;
@@ -127,6 +128,13 @@ contract! {
         every_index_pages_in_its_order,
         a_case_is_in_every_index_that_it_belongs_in,
         an_incident_names_the_cases_that_ever_belonged_to_it,
+    }
+    inspection {
+        what_is_held_is_not_taken_over,
+        a_scan_finds_every_case_by_itself,
+        a_case_in_its_places_is_right_and_stays_as_it_is,
+        a_case_written_meanwhile_is_not_repaired,
+        a_synthetic_case_stands_in_an_index_of_its_own,
     }
     outbox {
         changes_are_read_in_order_from_any_cursor,
