@@ -37,9 +37,10 @@ names!(REFUSALS, refusal_name, Refusal:
 
 names!(EVENTS, event_name, Event:
     Accepted RungFired RungQuieted Paged PagedFromMemory PageAnswered PagesClosed Claimed
-    ClaimRenewed ClaimReleased ClaimLost Responded ClockStarted ClockStopped ClockPaused ClockResumed ClockExtended ClockSettled HandedOver
+    ClaimRenewed ClaimReleased ClaimLost Responded ClockStarted ClockStopped ClockPaused ClockResumed
+    ClockExtended ClockSettled HandedOver
     Updated Asked InformationProvided Reclassified LoweringProposed Verified ConflictRecorded
     LikelyDuplicatesFound DuplicateLinked OutcomeProposed OutcomeApproved Disclosed
     DeliveryConfirmed WithdrawalRequested Ended PreservationRequested PageAcknowledged
-    LegalHoldSet IncidentJoined IncidentLeft Purged PagedFromMemory PageAnswered PagesClosed
+    LegalHoldSet IncidentJoined IncidentLeft Purged
 );
