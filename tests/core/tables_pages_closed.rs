@@ -109,6 +109,7 @@ fn a_term_that_is_over_closes_what_it_paged_for_and_its_end_is_told_until_somebo
     for is_late in [false, true] {
         let mut story = Story::of(Nature::MissingChild);
         story.act("portal", START, Deed::RequestPreservation);
+        story.act("lea", START, Deed::SetLegalHold(true));
         story.work(at(1), |epoch| Deed::Respond(epoch, FirstResponseKind::NoData));
         let [target, limit] = [83, 90].map(|day| story.key(kind, 0, day * DAY));
         if !is_late {

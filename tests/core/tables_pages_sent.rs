@@ -233,9 +233,14 @@ fn a_rung_that_was_told_in_vain_is_told_when_it_comes() {
     story.work(at(130), |epoch| Deed::ResumeClock(epoch, COMPLETION));
     story.work(at(170), |epoch| Deed::SendUpdate(epoch, None));
     story.release(at(170));
+    // Told once more just then, it is not taken for what is due now.
+    let mut told = story.clone();
+    let events = told.report(at(200), Report::FromMemory(memory.clone()));
+    assert_eq!(paged(&events).key, memory[0].page.key);
     let events = story.wake(at(200));
     let page = paged(&events);
     assert_eq!(page.key, memory[0].page.key);
+    assert_eq!(told.record(page.key), story.record(page.key));
     let record = story.record(page.key);
     assert!(story.case.wants(record) && !record.is_held() && record.queued_at == at(200));
 }

@@ -137,8 +137,8 @@ impl Transition<'_> {
     ) -> RungRecord {
         let due_at = clock.due_at(offset);
         let key = self.key(clock, offset);
-        let sent = self.memory.iter().find(|sent| sent.page.key == key);
-        let seen_at = sent.map_or(self.now, |sent| sent.at);
+        let told = self.told(key, due_at);
+        let seen_at = told.map_or(self.now, |index| self.memory[index].at);
         RungRecord {
             clock: clock.kind,
             cycle: clock.cycle,
@@ -163,13 +163,19 @@ impl Transition<'_> {
             cause,
             is_quieted_by_claim: rung.is_quieted_by_claim,
         };
-        match self.memory.iter().position(|sent| sent.page.key == key) {
+        match self.told(key, page.due_at) {
             Some(index) => {
                 let sent = self.memory.swap_remove(index);
                 self.sent(sent);
             }
             None => self.pages.push(page),
         }
+    }
+
+    /// Which page that went out without the store told this. One that was sent before the rung was due
+    /// did not: a pause has moved it since.
+    fn told(&self, key: PageKey, due_at: Timestamp) -> Option<usize> {
+        self.memory.iter().position(|sent| sent.page.key == key && sent.at >= due_at)
     }
 
     fn key(&self, clock: &Clock, offset: Duration) -> PageKey {

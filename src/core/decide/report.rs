@@ -63,20 +63,12 @@ impl Transition<'_> {
         self.pages.push(page);
     }
 
-    /// Records a page that went out when the store could not be reached.
+    /// Records that the page of a rung which is due went out when the store could not be reached.
     pub(super) fn sent(&mut self, sent: SentPage) {
-        let SentPage { page, at, taken_by } = sent;
-        let key = page.key;
-        if self.case.page(key).is_none() {
-            self.events.push(Event::PagedFromMemory { page: page.clone(), at });
-            self.remember(page, at);
+        if !self.case.page(sent.page.key).is_some_and(PageRecord::is_open) {
+            self.remember_sent(&sent);
         }
-        for sink in taken_by {
-            if let Some(record) = self.case.pages.iter_mut().find(|record| record.page.key == key) {
-                record.sent_to(&sink, at);
-            }
-            self.answered(key, &sink, SinkAnswer::Taken);
-        }
+        self.taken(&sent);
     }
 
     /// What was sent and never fell due, since the store knew better, is over already.
@@ -84,10 +76,29 @@ impl Transition<'_> {
         for sent in std::mem::take(&mut self.memory) {
             let key = sent.page.key;
             let is_known = self.case.page(key).is_some();
-            self.sent(sent);
+            if !is_known {
+                self.remember_sent(&sent);
+            }
+            self.taken(&sent);
             if !is_known {
                 self.close_pages(|page| page.key == key);
             }
+        }
+    }
+
+    fn remember_sent(&mut self, sent: &SentPage) {
+        let (page, at) = (sent.page.clone(), sent.at);
+        self.events.push(Event::PagedFromMemory { page: page.clone(), at });
+        self.remember(page, at);
+    }
+
+    fn taken(&mut self, sent: &SentPage) {
+        let key = sent.page.key;
+        for sink in &sent.taken_by {
+            if let Some(record) = self.case.pages.iter_mut().find(|record| record.page.key == key) {
+                record.sent_to(sink, sent.at);
+            }
+            self.answered(key, sink, SinkAnswer::Taken);
         }
     }
 }
