@@ -10,15 +10,16 @@ use proptest::test_runner::{Config, TestRunner};
 use urgence::core::projection::{ready, wake_at};
 use urgence::core::{
     Case, CaseId, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Ending, Event,
-    Finding, FirstResponseKind, Nature, PageKey, PauseReason, Proposed, Protection, Settlement,
-    Sorting, Stance, Timestamp, decide,
+    Finding, FirstResponseKind, Nature, PageKey, PauseReason, Proposed, Protection, Report,
+    SentPage, Settlement, SinkAnswer, Sorting, Stance, Timestamp, decide,
 };
 
-use crate::coverage::{DEEDS, SORTINGS, deed_name, sorting_name};
+use crate::coverage::{DEEDS, REPORTS, SORTINGS, deed_name, report_name, sorting_name};
 use crate::make::{
     IN_PROGRESS, START, act, ask_for, by_category, called_back, intake_with, next, policy,
 };
 use crate::oracle::{Oracle, Passed, WATCHED};
+use crate::walk_rules::{check_records, is_about_another_sending};
 
 const HISTORIES: u32 = 2_000;
 const STEPS: usize = 100;
@@ -42,7 +43,7 @@ struct Step {
 }
 
 /// What may be done, and how often: ends are rare, lest a history be over at once.
-const VERBS: [(usize, &str); 26] = [
+const VERBS: [(usize, &str); 27] = [
     (3, "Wake"),
     (5, "Claim"),
     (2, "Renew"),
@@ -68,6 +69,7 @@ const VERBS: [(usize, &str); 26] = [
     (2, "ConfirmDelivery"),
     (1, "SetLegalHold"),
     (1, "Sort"),
+    (6, "Report"),
     (3, "Repeat"),
 ];
 
@@ -172,6 +174,7 @@ fn command(case: &Case, step: &Step, number: usize) -> Command {
             let other = CaseId::derive(&"de-bka".parse().unwrap(), &"r-9".parse().unwrap());
             Command::Sort(Sorting::LikelyDuplicates([other].into()))
         }
+        ("Report", choice) => Command::Report(report(case, choice)),
         (verb, _) => {
             let is_portal = ["ProvideInformation", "Withdraw", "RequestPreservation"];
             let by = match &case.claim {
@@ -181,6 +184,36 @@ fn command(case: &Case, step: &Step, number: usize) -> Command {
                 Some(_) | None => step.by,
             };
             Command::Act(act(by, &format!("act-{number}")), deed(case, step))
+        }
+    }
+}
+
+/// What became of one page or another, or of what a replica may have sent that knows the case as it is
+/// and cannot reach the store.
+fn report(case: &Case, choice: usize) -> Report {
+    let records = &case.pages;
+    let Some(record) = records.iter().rev().nth(choice % 3).or(records.last()) else {
+        return Report::FromMemory(Vec::new());
+    };
+    let key = record.page.key;
+    let answered = |sink: &str, answer| Report::Answered(key, sink.parse().unwrap(), answer);
+    match choice {
+        0..3 => answered("log", SinkAnswer::Taken),
+        3 => answered("log", SinkAnswer::Failed),
+        4 => answered("hook", SinkAnswer::Taken),
+        5..7 => answered("log", SinkAnswer::Resolved),
+        7..9 => Report::Unreached(key, record.widened),
+        _ => {
+            let Some(due_at) = wake_at(case) else { return Report::FromMemory(Vec::new()) };
+            let seen = next(decide(Some(case), &Command::Wake, due_at, policy()));
+            let sent = seen.events.into_iter().filter_map(|event| match event {
+                Event::Paged(page) => {
+                    let at = due_at + Duration::from_secs(3);
+                    Some(SentPage { page, at, taken_by: ["log".parse().unwrap()].into() })
+                }
+                _ => None,
+            });
+            Report::FromMemory(sent.collect())
         }
     }
 }
@@ -266,11 +299,15 @@ impl<'a> World<'a> {
                 }
                 *self.totals.done.entry(sorting_name(sorting)).or_default() += 1;
             }
-            Command::Report(_) | Command::Wake | Command::Accept(_) => {}
+            Command::Report(report) => {
+                *self.totals.done.entry(report_name(report)).or_default() += 1;
+            }
+            Command::Wake | Command::Accept(_) => {}
         }
         passed.sort_unstable();
         assert_eq!(recorded(now, &next.events), passed, "{command:?} {case:?}");
         self.totals.rungs += passed.len() as u64;
+        check_records(case, command, now, &next.case, &next.events);
         *case = next.case.clone();
         check(case, oracle);
         decision
@@ -332,11 +369,15 @@ fn live(steps: &[Step], totals: &mut Totals) {
             }
         };
         let now = world.now;
+        let before = world.cases[index].0.clone();
         match world.decide(index, &command, now) {
             Decision::Next(_) => {
                 // Every act is idempotent, and so is a wake.
                 let case = &world.cases[index].0;
                 for again in [&command, &Command::Wake] {
+                    if is_about_another_sending(&before, again, case) {
+                        continue;
+                    }
                     let repeat = decide(Some(case), again, now, policy());
                     assert_eq!(repeat, Decision::AlreadyTrue);
                 }
@@ -369,7 +410,7 @@ fn no_history_loses_a_rung() {
     assert!(totals.rungs > 100_000, "{} rungs", totals.rungs);
     let (already_true, refused) = (totals.already_true, totals.refused);
     assert!(already_true > 10_000 && refused > 10_000, "{already_true} {refused}");
-    for name in DEEDS.iter().chain(SORTINGS) {
+    for name in DEEDS.iter().chain(SORTINGS).chain(REPORTS) {
         let count = totals.done.get(name).copied().unwrap_or_default();
         assert!(count > 50, "{name} was done {count} times only");
     }

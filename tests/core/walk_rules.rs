@@ -48,6 +48,31 @@ pub fn check_nothing_to_do(case: &Case, command: &Command, now: Timestamp) {
     assert!(wake_at(case).is_none_or(|at| at > now) || matches!(command, Command::Accept(_)));
 }
 
+/// The records of a change's pages, for whoever has other rules for the rest.
+pub fn check_records(
+    before: &Case,
+    command: &Command,
+    now: Timestamp,
+    after: &Case,
+    events: &[Event],
+) {
+    let seen = Seen { before, command, now, after, events };
+    seen.check_records();
+    seen.check_report();
+}
+
+/// Whether it answers what was sent in vain, while the same rung has fallen due: that has a record of
+/// its own, of which this would be the first answer.
+pub fn is_about_another_sending(before: &Case, command: &Command, after: &Case) -> bool {
+    let is_open = |case: &Case, key| case.page(key).map(PageRecord::is_open);
+    match command {
+        Command::Report(Report::Answered(key, ..) | Report::Unreached(key, _)) => {
+            is_open(before, *key) == Some(false) && is_open(after, *key) == Some(true)
+        }
+        _ => false,
+    }
+}
+
 /// Whether the desk owes the authority a word.
 fn is_owed(case: &Case) -> bool {
     !case.has_ended() && case.asked_at.is_none()
@@ -312,7 +337,11 @@ impl<'a> Seen<'a> {
             assert!(!(is_old && self.has_started(clock.kind)), "of a cycle that is over");
         }
         for was in &before.pages {
-            let is = after.page(was.page.key).expect("no page is forgotten");
+            let Some(is) = after.page(was.page.key) else {
+                let is_full = after.pages.len() == PageRecord::KEPT_MAX;
+                assert!(is_full && !was.is_open(), "forgotten: {was:?}");
+                continue;
+            };
             if !was.is_open() && is.is_open() {
                 // It was sent in vain, and now it is due.
                 assert!(is.claimed_at.is_none() && is.acknowledged.is_none() && is.widened == 0);
@@ -465,14 +494,7 @@ impl<'a> Seen<'a> {
 
     /// Asked again, nothing happens; under the same id, nothing else can be asked.
     fn check_repeat(&self) {
-        let is_open = |case: &Case, key| case.page(key).is_some_and(PageRecord::is_open);
-        if let Command::Report(Report::Answered(key, ..) | Report::Unreached(key, _)) = self.command
-            && self.before.page(*key).is_some()
-            && !is_open(self.before, *key)
-            && is_open(self.after, *key)
-        {
-            // It answers what was sent in vain. What is due now has a record of its own, and of that
-            // it would be the first answer.
+        if is_about_another_sending(self.before, self.command, self.after) {
             return;
         }
         let again = decide(Some(self.after), self.command, self.now, policy());
