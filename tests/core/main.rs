@@ -31,5 +31,6 @@ mod tables_reclassify;
 mod tables_retention;
 mod tables_verification;
 mod walk;
+mod walk_pages;
 mod walk_rules;
 mod walk_themes;

@@ -19,7 +19,7 @@ use crate::make::{
     IN_PROGRESS, START, act, ask_for, by_category, called_back, intake_with, next, policy,
 };
 use crate::oracle::{Oracle, Passed, WATCHED};
-use crate::walk_rules::{check_records, is_about_another_sending};
+use crate::walk_pages::{check_records, is_about_another_sending};
 
 const HISTORIES: u32 = 2_000;
 const STEPS: usize = 100;
