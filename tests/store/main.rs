@@ -13,6 +13,7 @@ mod faults;
 mod replication;
 #[path = "../support/mod.rs"]
 mod support;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;
