@@ -1,7 +1,7 @@
 //! A store behind a link that can be cut, of which it is counted what is asked through it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use urgence::core::incident::Incident;
@@ -34,6 +34,8 @@ pub(super) struct Linked {
     link: AtomicU8,
     loads: AtomicUsize,
     holds: AtomicUsize,
+    /// A case that is not there any more.
+    lost: Mutex<Option<CaseId>>,
 }
 
 impl Linked {
@@ -43,11 +45,17 @@ impl Linked {
             link: AtomicU8::new(Link::Up as u8),
             loads: AtomicUsize::new(0),
             holds: AtomicUsize::new(0),
+            lost: Mutex::default(),
         })
     }
 
     pub(super) fn set(&self, link: Link) {
         self.link.store(link as u8, Ordering::SeqCst);
+    }
+
+    /// From now on this case is not there.
+    pub(super) fn lose(&self, id: CaseId) {
+        *self.lost.lock().unwrap() = Some(id);
     }
 
     /// How many cases were loaded, by whomever.
@@ -84,7 +92,14 @@ impl Linked {
     async fn load_through(&self, ids: &[CaseId]) -> Result<Loaded, StoreError> {
         assert!(!self.is(Link::Broken), "the link breaks");
         self.loads.fetch_add(ids.len(), Ordering::SeqCst);
-        self.read().await?.load(ids).await
+        let mut loaded = self.read().await?.load(ids).await?;
+        let lost = *self.lost.lock().unwrap();
+        for (id, case) in ids.iter().zip(&mut loaded.cases) {
+            if Some(*id) == lost {
+                *case = Ok(None);
+            }
+        }
+        Ok(loaded)
     }
 }
 
