@@ -37,6 +37,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
 /// After how long what another replica has taken counts as left.
 const LEFT_AFTER: Duration = Duration::from_secs(30);
+/// A millisecond less than that.
+const NOT_LEFT_YET: Duration = Duration::from_millis(29_999);
 const OK: Answer = Answer::With(200, &[]);
 const REFUSED: Answer = Answer::With(400, &[]);
 

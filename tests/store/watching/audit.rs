@@ -36,7 +36,7 @@ struct Watched<S> {
     auditor: Auditor<S>,
     findings: Arc<Findings>,
     metrics: PrometheusHandle,
-    _recorder: metrics::LocalRecorderGuard<'static>,
+    _recording: metrics::LocalRecorderGuard<'static>,
 }
 
 impl<S: Store> Watched<S> {
@@ -44,12 +44,12 @@ impl<S: Store> Watched<S> {
     fn start(store: &Arc<S>) -> Self {
         let recorder = Box::leak(Box::new(PrometheusBuilder::new().build_recorder()));
         let metrics = recorder.handle();
-        let _recorder = metrics::set_default_local_recorder(recorder);
+        let recording = metrics::set_default_local_recorder(recorder);
         let reached = contacts(&[("log", &["desk", "shift-lead", "head-of-desk", "all"])]);
         let replica = Replica::start(store, rules(), reached, ways(&[], SECOND));
         let findings = Arc::new(Findings::new());
         let auditor = Auditor::new(Arc::clone(&replica.desk), MINUTE, Arc::clone(&findings));
-        Self { replica, auditor, findings, metrics, _recorder }
+        Self { replica, auditor, findings, metrics, _recording: recording }
     }
 
     /// What is found in one pass.
@@ -57,23 +57,23 @@ impl<S: Store> Watched<S> {
         self.auditor.pass(&Shown::default()).await.unwrap()
     }
 
-    /// The value of a series; zero where there is none.
-    fn metric(&self, series: &str) -> f64 {
+    /// The value of a series of counts; zero where there is none.
+    fn metric(&self, series: &str) -> u64 {
         let text = self.metrics.render();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().unwrap())
+        line.map_or(0, |value| value.parse().unwrap())
     }
 
     #[track_caller]
-    fn assert_shown(&self, violation: Violation, count: u32) {
+    fn assert_shown(&self, violation: Violation, count: u64) {
         let word = violation.word();
         let series = format!("urgence_auditor_violations{{desk=\"main\",kind=\"{word}\"}}");
-        assert!(self.metric(&series) == f64::from(count), "{}", self.metrics.render());
+        assert_eq!(self.metric(&series), count, "{}", self.metrics.render());
         let said = format!("auditor: {count} x {word}");
         assert_eq!(self.findings.problems(MINUTE).contains(&said), count > 0, "{said}");
     }
 
-    fn repaired(&self, word: &str) -> f64 {
+    fn repaired(&self, word: &str) -> u64 {
         self.metric(&format!("urgence_auditor_repairs_total{{kind=\"{word}\"}}"))
     }
 }
@@ -109,7 +109,7 @@ async fn in_a_healthy_store_nothing_is_found_and_every_case_is_shown() {
     assert_eq!(shown, ids);
     assert!(watched.findings.problems(MINUTE).is_empty());
     assert_eq!(redis.command(&["XLEN", "{urgence:main}:events"]), before, "it has written nothing");
-    assert!(watched.repaired("index") == 0.0);
+    assert_eq!(watched.repaired("index"), 0);
 }
 
 #[tokio::test]
@@ -120,12 +120,12 @@ async fn an_index_that_is_out_of_step_is_put_right_and_counted() {
     redis.command(&["ZADD", "{urgence:main}:ready", "1", case.id.compact()]);
     assert_eq!(watched.found().await, one(Violation::Index));
     watched.assert_shown(Violation::Index, 1);
-    assert!(watched.repaired("index") == 1.0);
+    assert_eq!(watched.repaired("index"), 1);
     let wakes = watched.replica.store.list(&Index::Wake, None, 10).await.unwrap();
     assert_eq!(wakes.len(), 1);
     assert_eq!(watched.found().await, BTreeMap::new());
     watched.assert_shown(Violation::Index, 0);
-    assert!(watched.repaired("index") == 1.0);
+    assert_eq!(watched.repaired("index"), 1);
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_rung_that_a_dead_timer_has_left_is_fired_and_counted() {
     memory.set_now(START + MINUTE + SECOND * 10 + ms(1));
     assert_eq!(watched.found().await, one(Violation::Overdue));
     watched.assert_shown(Violation::Overdue, 1);
-    assert!(watched.repaired("overdue") == 1.0);
+    assert_eq!(watched.repaired("overdue"), 1);
     super::record(&watched.replica.get(case.id).await, MINUTE);
     assert_eq!(watched.found().await, BTreeMap::new());
     watched.replica.page().await;
@@ -177,7 +177,7 @@ async fn a_rung_that_a_dead_timer_has_left_is_fired_and_counted() {
     memory.set_now(START + MINUTE * 5);
     store.set(super::linked::Link::ReadOnly);
     assert_eq!(watched.found().await, one(Violation::Overdue));
-    assert!(watched.repaired("overdue") == 1.0);
+    assert_eq!(watched.repaired("overdue"), 1);
     store.set(super::linked::Link::Cut);
     assert!(watched.auditor.pass(&Shown::default()).await.is_err());
 }
@@ -268,7 +268,7 @@ async fn what_becomes_of_each_heartbeat_is_counted() {
             receiver.answer(if is_refused { REFUSED } else { OK });
             *audit_max.lock().unwrap() = longest;
             let before = count(word);
-            eventually(word, SECOND * 10, async || count(word) >= before + 2.0).await;
+            eventually(word, SECOND * 10, async || count(word) >= before + 2).await;
         }
     };
     tokio::select! {

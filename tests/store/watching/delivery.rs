@@ -7,9 +7,9 @@ use tokio::sync::Notify;
 use urgence::core::{Deed, Event, PageCause, SinkAnswer};
 
 use super::{
-    LEFT_AFTER, MINUTE, OK, REFUSED, Replica, SECOND, START, key, keys, memory, record, said,
+    LEFT_AFTER, MINUTE, NOT_LEFT_YET, OK, REFUSED, Replica, SECOND, START, key, keys, memory,
+    record, said,
 };
-use crate::support::make::ms;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::wait::eventually;
 
@@ -105,7 +105,7 @@ async fn a_resolve_that_fails_is_left_and_tried_again_until_it_is_taken() {
     let is_held = async || record(&replica.get(case.id).await, FIRST).holders().count() == 1;
     assert!(is_held().await);
     // Not before it counts as left, and then again and again.
-    for (at, asked) in [(LEFT_AFTER - ms(1), 2), (LEFT_AFTER, 3), (LEFT_AFTER * 2, 4)] {
+    for (at, asked) in [(NOT_LEFT_YET, 2), (LEFT_AFTER, 3), (LEFT_AFTER * 2, 4)] {
         memory.set_now(START + at);
         replica.page().await;
         assert_eq!(receiver.got().len(), asked, "at {at:?}");

@@ -8,10 +8,9 @@ use urgence::store::Store;
 
 use super::linked::{Link, Linked};
 use super::{
-    LEFT_AFTER, MINUTE, OK, Replica, SECOND, START, contacts, key, keys, memory, record, rules,
-    said, ways,
+    LEFT_AFTER, MINUTE, NOT_LEFT_YET, OK, Replica, SECOND, START, contacts, key, keys, memory,
+    record, rules, said, ways,
 };
-use crate::support::make::ms;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::wait::eventually;
 use crate::{open, options, start_redis};
@@ -26,7 +25,7 @@ async fn what_a_dead_replica_took_is_taken_over_and_delivered_under_the_same_key
     let case = replica.submit("1").await;
     // It dies with the change in its hands, before anybody was told.
     assert_eq!(store.receive("pager", "replica", 10).await.unwrap().len(), 1);
-    memory.set_now(START + (LEFT_AFTER - ms(1)));
+    memory.set_now(START + NOT_LEFT_YET);
     assert_eq!(replica.page().await, 0);
     memory.set_now(START + LEFT_AFTER);
     replica.page().await;
@@ -60,7 +59,7 @@ async fn what_a_replica_still_works_on_is_not_taken_over() {
     memory.set_now(START + LEFT_AFTER);
     eventually("it says that it still works on it", SECOND * 20, async || store.holds() > 0).await;
     let held_until = START + LEFT_AFTER * 2;
-    memory.set_now(START + (LEFT_AFTER * 2 - ms(1)));
+    memory.set_now(START + LEFT_AFTER + NOT_LEFT_YET);
     // Nobody but us may take it: an idle one is what the store would hand out.
     let taken = store.take_over("pager", "other", LEFT_AFTER, 10).await.unwrap();
     assert!(taken.is_empty(), "{taken:?}");
@@ -168,7 +167,7 @@ async fn after_forty_minutes_away_every_rung_is_recorded_late_and_all_are_paged_
         .flat_map(|rung| {
             (0..rung.count).map(|index| {
                 let back = rung.spacing * (rung.count - 1 - index);
-                ((rung.offset - back).as_secs(), rung.lateness_of(index).as_secs())
+                (rung.offset.as_secs() - back.as_secs(), rung.lateness_of(index).as_secs())
             })
         })
         .collect();

@@ -92,7 +92,7 @@ async fn each_sink_is_asked_by_the_schedule_and_none_delays_another() {
             "failing" | "reset" => assert_gaps(name, &arrivals, &plus(Duration::ZERO)),
             "silent" => assert_gaps(name, &arrivals, &plus(TIMEOUT)),
             "busy" => {
-                assert_gaps(name, &arrivals, &[4, 4, 5, 10, 15, 30].map(|wait| SECOND * wait))
+                assert_gaps(name, &arrivals, &[4, 4, 5, 10, 15, 30].map(|wait| SECOND * wait));
             }
             _ => assert_eq!(arrivals.len(), 1, "{name}"),
         }
