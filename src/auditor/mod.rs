@@ -29,8 +29,8 @@ const STEP: usize = 256;
 const STEP_PAUSE: Duration = Duration::from_millis(20);
 /// A rung that has not fired for so long is nobody's any more.
 const OVERDUE_AFTER: Duration = Duration::from_secs(10);
-/// A page about which no sink has said anything for so long: a sink that never answers is given up
-/// sooner.
+/// A page that nobody has for so long: sinks that never answer were given up before, and a later rung's
+/// contacts told.
 const UNDELIVERED_AFTER: Duration = Duration::from_mins(3);
 
 /// Whoever must see each case in each pass.
@@ -132,7 +132,7 @@ impl<S: Store> Auditor<S> {
         }
         if is_undelivered(&case, now) {
             count(counts, Violation::Undelivered);
-            tracing::error!(case.id = %case.id, "a page of it has been queued for long, and nobody has it");
+            tracing::error!(case.id = %case.id, "a page of it has been queued for long, and no sink has it");
         }
         Ok(())
     }
@@ -153,6 +153,6 @@ fn is_overdue(case: &Case, now: Timestamp) -> bool {
 fn is_undelivered(case: &Case, now: Timestamp) -> bool {
     case.pages.iter().any(|record| {
         let is_old = record.queued_at < before(now, UNDELIVERED_AFTER);
-        is_old && record.answers.is_empty() && case.wants(record)
+        is_old && record.taken_at.is_none() && case.wants(record)
     })
 }

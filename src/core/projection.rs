@@ -58,7 +58,7 @@ pub struct Projection {
     pub wake_at: Option<Timestamp>,
     /// Where it stands among those to whom an answer is owed, claimed or not; never a synthetic one.
     pub unanswered: Option<Place>,
-    /// When its claim ends, if somebody holds it.
+    /// When its claim ends, if a person holds it.
     pub claimed: Option<Timestamp>,
     /// Where it stands among all cases, and among its authority's.
     pub accepted_at: Timestamp,
@@ -82,6 +82,7 @@ pub enum Due {
 #[must_use]
 pub fn project(case: &Case) -> Projection {
     let waits = ready(case);
+    let claim = case.claim.as_ref().filter(|_| !case.is_synthetic());
     let (synthetic, ready) =
         if case.is_synthetic() { (waits.map(|(_, place)| place), None) } else { (None, waits) };
     Projection {
@@ -89,7 +90,7 @@ pub fn project(case: &Case) -> Projection {
         synthetic,
         wake_at: wake_at(case),
         unanswered: unanswered(case),
-        claimed: case.claim.as_ref().map(|claim| claim.expires_at),
+        claimed: claim.map(|claim| claim.expires_at),
         accepted_at: case.accepted_at,
         is_purged: case.purged_at.is_some(),
     }

@@ -97,6 +97,7 @@ impl<S: Store> Shadow<S> {
             for event in next.events {
                 let Event::Paged(page) = event else { continue };
                 if self.note(&page, at) {
+                    metrics::page_from_memory();
                     tracing::error!(page.key = %page.key, "the store does not answer; paged from memory");
                     courier.send(page, next.case.is_synthetic(), taken);
                 }

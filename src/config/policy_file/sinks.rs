@@ -189,7 +189,7 @@ pub(in crate::config) fn outside_address(text: &str) -> Result<Address, &'static
     if url.scheme() == "https" || is_this_machine(&url) {
         return Ok(url.into());
     }
-    Err("must begin with https://; over plain http, pages would travel unprotected")
+    Err("must begin with https://; over plain http, what is told would travel unprotected")
 }
 
 fn web_address(text: &str) -> Result<Url, &'static str> {

@@ -8,15 +8,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Transition;
+use super::{Told, Transition};
 use crate::core::answer::FirstResponse;
 use crate::core::case::Facts;
 use crate::core::clock::{Clock, ClockKind, Mark};
 use crate::core::event::{Event, RungRecord};
 use crate::core::ladder::RungAt;
 use crate::core::memory::Memory;
-use crate::core::names::Subject;
-use crate::core::page::{Page, PageCause, PageKey, SentPage};
+use crate::core::names::{ContactName, Subject};
+use crate::core::page::{Page, PageCause, PageKey};
 use crate::core::projection::{Due, next_due};
 use crate::core::time::Timestamp;
 
@@ -80,9 +80,11 @@ impl Transition<'_> {
         let elapsed = until.since(clock.started_at + clock.shifted_by);
         // Of what was sent without the store each rung has its own time. Beyond the last of them
         // there may be any number of repeats.
-        let sent =
-            |sent: &SentPage| sent.page.key.clock == kind && sent.page.key.offset >= rung.offset;
-        let is_run = rung.is_repeat && !self.memory.iter().any(sent);
+        let is_ahead = |told: &Told| {
+            let key = told.sent.page.key;
+            key.clock == kind && key.offset >= rung.offset
+        };
+        let is_run = rung.is_repeat && !self.memory.iter().any(is_ahead);
         let count = if is_run { promise.ladder.repeats_due(rung.offset, elapsed) } else { 1 };
         let spacing = if count > 1 { promise.ladder.repeat_every } else { Duration::ZERO };
         let last = promise.ladder.rung(clock.next_rung.saturating_add(count - 1));
@@ -92,7 +94,7 @@ impl Transition<'_> {
         }
         // Passing the target may lift the case.
         self.case.band = self.band();
-        let record = self.record(&clock, last.offset, count, spacing, mark);
+        let record = self.record(&clock, &last, count, spacing, mark);
         let is_quieted = match &mut self.case.claim {
             Some(claim) if rung.is_quieted_by_claim => {
                 claim.has_quieted = true;
@@ -130,15 +132,15 @@ impl Transition<'_> {
     fn record(
         &self,
         clock: &Clock,
-        offset: Duration,
+        rung: &RungAt<'_>,
         count: u32,
         spacing: Duration,
         mark: Option<Mark>,
     ) -> RungRecord {
+        let offset = rung.offset;
         let due_at = clock.due_at(offset);
-        let key = self.key(clock, offset);
-        let told = self.told(key, due_at);
-        let seen_at = told.map_or(self.now, |index| self.memory[index].at);
+        let told = self.told(self.key(clock, offset), due_at, rung.contacts);
+        let seen_at = told.map_or(self.now, |index| self.memory[index].sent.at);
         RungRecord {
             clock: clock.kind,
             cycle: clock.cycle,
@@ -163,19 +165,28 @@ impl Transition<'_> {
             cause,
             is_quieted_by_claim: rung.is_quieted_by_claim,
         };
-        match self.told(key, page.due_at) {
-            Some(index) => {
-                let sent = self.memory.swap_remove(index);
-                self.sent(sent);
-            }
+        match self.told(key, page.due_at, &page.contacts) {
+            Some(index) if self.memory[index].sent.page.key == key => self.sent(index),
+            // The page of another rung stood for this one too.
+            Some(_) => {}
             None => self.pages.push(page),
         }
     }
 
-    /// Which page that went out without the store told this. One that was sent before the rung was due
-    /// did not: a pause has moved it since.
-    fn told(&self, key: PageKey, due_at: Timestamp) -> Option<usize> {
-        self.memory.iter().position(|sent| sent.page.key == key && sent.at >= due_at)
+    /// Which page that went out without the store told this: its own, or one for all that was due at
+    /// that instant. One that was sent before the rung was due did not: a pause has moved it since.
+    fn told(
+        &self,
+        key: PageKey,
+        due_at: Timestamp,
+        contacts: &BTreeSet<ContactName>,
+    ) -> Option<usize> {
+        let is_own = |told: &Told| told.sent.page.key == key && told.sent.at >= due_at;
+        let is_for_all = |told: &Told| {
+            let page = &told.sent.page;
+            page.due_at == due_at && contacts.is_subset(&page.contacts)
+        };
+        self.memory.iter().position(is_own).or_else(|| self.memory.iter().position(is_for_all))
     }
 
     fn key(&self, clock: &Clock, offset: Duration) -> PageKey {

@@ -122,9 +122,16 @@ struct Transition<'a> {
     /// What people must be told.
     pages: Vec<Page>,
     /// What they were told already, without the store.
-    memory: Vec<SentPage>,
+    memory: Vec<Told>,
     now: Timestamp,
     policy: &'a Policy,
+}
+
+/// What people were told without the store.
+struct Told {
+    sent: SentPage,
+    /// Whether the rung it was for has been found due, or it was found to be for none.
+    is_recorded: bool,
 }
 
 impl<'a> Transition<'a> {
@@ -134,7 +141,8 @@ impl<'a> Transition<'a> {
 
     /// Begins with what was sent while the store could not be reached: it is not sent again.
     fn knowing(case: &Case, sent: &[SentPage], now: Timestamp, policy: &'a Policy) -> Self {
-        let memory = sent.to_vec();
+        let told = |sent: &SentPage| Told { sent: sent.clone(), is_recorded: false };
+        let memory = sent.iter().map(told).collect();
         let mut transition =
             Self { case: case.clone(), events: Vec::new(), pages: Vec::new(), memory, now, policy };
         transition.fire_due();

@@ -1,7 +1,7 @@
 //! Report: what became of the pages that went out. It is the record of facts, so it is never refused
 //! and may be told again.
 
-use super::{Decision, Report, Transition};
+use super::{Decision, Report, Told, Transition};
 use crate::core::case::Case;
 use crate::core::event::Event;
 use crate::core::names::SinkName;
@@ -13,7 +13,7 @@ pub(super) fn decide(case: &Case, report: &Report, now: Timestamp, policy: &Poli
     let transition = match report {
         Report::Answered(key, sink, answer) => {
             let mut transition = Transition::begin(case, now, policy);
-            transition.answered(*key, sink, *answer);
+            transition.answered(*key, sink, *answer, transition.now);
             transition
         }
         Report::Unreached(key, widened) => {
@@ -31,11 +31,10 @@ pub(super) fn decide(case: &Case, report: &Report, now: Timestamp, policy: &Poli
 }
 
 impl Transition<'_> {
-    fn answered(&mut self, key: PageKey, sink: &SinkName, answer: SinkAnswer) {
-        let now = self.now;
+    fn answered(&mut self, key: PageKey, sink: &SinkName, answer: SinkAnswer, at: Timestamp) {
         let record = self.case.pages.iter_mut().find(|record| record.page.key == key);
         let Some(record) = record else { return };
-        if record.answered(sink, answer, now) {
+        if record.answered(sink, answer, at) {
             let is_open_there_only = !record.is_open() && answer == SinkAnswer::Taken;
             self.events.push(Event::PageAnswered { key, sink: sink.clone(), answer });
             if is_open_there_only {
@@ -64,7 +63,9 @@ impl Transition<'_> {
     }
 
     /// Records that the page of a rung which is due went out when the store could not be reached.
-    pub(super) fn sent(&mut self, sent: SentPage) {
+    pub(super) fn sent(&mut self, index: usize) {
+        self.memory[index].is_recorded = true;
+        let sent = self.memory[index].sent.clone();
         if !self.case.page(sent.page.key).is_some_and(PageRecord::is_open) {
             self.remember_sent(&sent);
         }
@@ -73,7 +74,8 @@ impl Transition<'_> {
 
     /// What was sent and never fell due, since the store knew better, is over already.
     fn sent_in_vain(&mut self) {
-        for sent in std::mem::take(&mut self.memory) {
+        let memory = std::mem::take(&mut self.memory);
+        for Told { sent, .. } in memory.into_iter().filter(|told| !told.is_recorded) {
             let key = sent.page.key;
             let is_known = self.case.page(key).is_some();
             if !is_known {
@@ -98,7 +100,7 @@ impl Transition<'_> {
             if let Some(record) = self.case.pages.iter_mut().find(|record| record.page.key == key) {
                 record.sent_to(sink, sent.at);
             }
-            self.answered(key, sink, SinkAnswer::Taken);
+            self.answered(key, sink, SinkAnswer::Taken, sent.at);
         }
     }
 }

@@ -24,8 +24,8 @@ use catalogue::{
 pub use catalogue::install;
 pub use paging::{
     Heartbeat, Repair, Stage, Violation, heartbeat, heartbeat_configured, page_attempted,
-    page_dropped, page_unreached, pager_in_flight, repaired, shadow, sinks_known, synthetic,
-    violations,
+    page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired, shadow, sinks_known,
+    synthetic, violations,
 };
 
 /// What became of a Submit.

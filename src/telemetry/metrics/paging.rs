@@ -35,7 +35,7 @@ words! {
         Index = "index",
         /// A rung has not fired long after its instant.
         Overdue = "overdue",
-        /// A page has been queued for long and no sink has answered.
+        /// A page has been queued for long and no sink has it.
         Undelivered = "undelivered",
         /// A stored case cannot be read.
         Unreadable = "unreadable",
@@ -124,19 +124,17 @@ pub fn sinks_known<'a>(sinks: impl IntoIterator<Item = &'a SinkName>, outcomes: 
 pub(super) fn changed(case: &Case, event: &Event, at: Timestamp) {
     match event {
         Event::Paged(page) => queued(page, at),
-        Event::PagedFromMemory { page, at } => {
-            counter!(PAGES_FROM_MEMORY).increment(1);
-            queued(page, *at);
-        }
+        Event::PagedFromMemory { page, at } => queued(page, *at),
         Event::PageAnswered { key, sink, answer } => {
             let labels = [("sink", sink.to_string()), ("result", answer.word().to_owned())];
             counter!(PAGE_DELIVERIES, &labels).increment(1);
-            let is_first = |record: &&PageRecord| record.taken_at == Some(at);
-            if let Some(record) = case.page(*key).filter(is_first)
-                && *answer == SinkAnswer::Taken
+            let record = case.page(*key).filter(|_| *answer == SinkAnswer::Taken);
+            let taken_at = record.and_then(|record| Some(record.answers.get(sink)?.1));
+            if let Some((record, taken_at)) = record.zip(taken_at)
+                && record.taken_at == Some(taken_at)
             {
                 counter!(PAGES_DELIVERED).increment(1);
-                reached(Stage::Accepted, &record.page, at);
+                reached(Stage::Accepted, &record.page, taken_at);
             }
         }
         Event::PageAcknowledged { key, .. } => {
@@ -157,13 +155,18 @@ pub(super) fn changed(case: &Case, event: &Event, at: Timestamp) {
 
 fn queued(page: &Page, at: Timestamp) {
     counter!(super::PAGES, "cause" => page.cause.word()).increment(1);
-    // One that goes out once more was queued before.
-    if page.cause != PageCause::Unreached {
-        reached(Stage::Queued, page, at);
-    }
+    reached(Stage::Queued, page, at);
 }
 
+/// Of a page that goes out once more, the instant of its rung says nothing.
 fn reached(stage: Stage, page: &Page, at: Timestamp) {
+    let is_by_the_ladder = match page.cause {
+        PageCause::Due | PageCause::CatchUp => true,
+        PageCause::ClaimLost | PageCause::ClaimReleased | PageCause::Unreached => false,
+    };
+    if !is_by_the_ladder {
+        return;
+    }
     let took = at.since(page.due_at);
     histogram!(PAGE_STAGE_SECONDS, "stage" => stage.word()).record(took.as_secs_f64());
 }
@@ -173,6 +176,11 @@ pub fn page_attempted(sink: &SinkName, outcome: &'static str, is_taken: bool) {
     let labels = [("sink", sink.to_string()), ("outcome", outcome.to_owned())];
     counter!(PAGE_ATTEMPTS, &labels).increment(1);
     gauge!(SINK_FAILING, "sink" => sink.to_string()).set(f64::from(u8::from(!is_taken)));
+}
+
+/// Records a page that was sent without the store.
+pub fn page_from_memory() {
+    counter!(PAGES_FROM_MEMORY).increment(1);
 }
 
 /// Records a page that was no longer wanted when its turn came.

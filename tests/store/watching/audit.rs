@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use urgence::auditor::{Auditor, Findings, Heartbeat, Visitor};
-use urgence::core::{Case, CaseId, Deed};
+use urgence::core::{Case, CaseId, Deed, Timestamp};
 use urgence::desk::Index;
 use urgence::outbound::{Address, Outbound};
 use urgence::store::{RedisStore, Store};
@@ -25,7 +25,7 @@ use crate::{open, options, start_redis};
 struct Shown(Arc<Mutex<Vec<CaseId>>>);
 
 impl Visitor for Shown {
-    fn visit(&self, case: &Case) {
+    fn visit(&self, case: &Case, _: Timestamp) {
         self.0.lock().unwrap().push(case.id);
     }
 }
