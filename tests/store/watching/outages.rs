@@ -338,8 +338,12 @@ async fn what_is_far_is_not_held_until_it_comes_near() {
     let far = crate::support::make::policy(MINUTE * 60, MINUTE * 60, MINUTE * 60);
     let one = Replica::start(&store, far, contacts(&[]), ways(&[], SECOND));
     let other = replica_of(&memory);
-    one.follower().pass().await.unwrap();
+    let mut follower = one.follower();
+    follower.pass().await.unwrap();
     let case = one.submit("1").await;
+    let before = store.loads();
+    follower.pass().await.unwrap();
+    assert_eq!(store.loads(), before, "its own commit costs no load, held or not");
     assert_eq!(one.desk.held_in_memory(), 0, "its next rung comes in a quarter of an hour");
     // A follower that has just begun looks at all that is near, also what nobody has told it of.
     for (replica, minutes, held) in [(&one, 9, 0), (&other, 9, 0), (&one, 10, 1), (&other, 10, 1)] {
