@@ -147,6 +147,22 @@ fn what_was_sent_without_the_store_is_recorded_with_its_own_time_and_not_sent_ag
     assert_eq!(story.case, before);
 }
 
+/// Two hours after the acceptance a repeat of the one clock and a rung of the other fall due at once:
+/// one page stood for both.
+#[test]
+fn a_page_for_two_clocks_that_was_sent_without_the_store_stands_for_both() {
+    let mut story = Story::of(Nature::MissingChild);
+    story.wake(at(117));
+    let memory = sent(&story.case, at(120));
+    assert_eq!((memory.len(), memory[0].page.cause), (1, PageCause::CatchUp));
+    let events = story.report(at(120) + 2 * LATE, Report::FromMemory(memory.clone()));
+    assert!(!events.iter().any(|event| matches!(event, Event::Paged(_))), "{events:?}");
+    let fired: Vec<_> = fired(&events).iter().map(|it| (it.clock, it.lateness)).collect();
+    assert_eq!(fired, [(FIRST, LATE), (COMPLETION, LATE)]);
+    let record = story.record(memory[0].page.key);
+    assert_eq!((record.queued_at, record.taken_at), (memory[0].at, Some(memory[0].at)));
+}
+
 #[test]
 fn what_was_not_sent_is_told_by_one_page() {
     let mut story = Story::of(Nature::MissingChild);
