@@ -147,7 +147,7 @@ impl<S: Store> Pager<S> {
         for Entry { cursor, change, trace } in entries {
             match change {
                 Ok(change) if change.events.iter().any(Event::concerns_pages) => {
-                    asking.push((cursor, change, trace))
+                    asking.push((cursor, change, trace));
                 }
                 Ok(_) => self.done.push(cursor),
                 Err(error) => self.put_aside(cursor, &error).await?,

@@ -27,8 +27,8 @@ pub(crate) enum Answer {
 /// A request that it got.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// When it came, by this machine's clock.
-    pub(crate) at: std::time::SystemTime,
+    /// When it came.
+    pub(crate) at: std::time::Instant,
     pub(crate) line: String,
     /// By their names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
@@ -132,5 +132,5 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
             return None;
         }
     }
-    Some(Request { at: std::time::SystemTime::now(), line, headers, body })
+    Some(Request { at: urgence::clock::monotonic_now(), line, headers, body })
 }
