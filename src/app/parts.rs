@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{Sender, UnboundedSender, channel};
 use tokio::task::JoinSet;
 
 use super::known::KnownDesk;
@@ -36,19 +36,25 @@ pub(super) struct RunningDesk {
 }
 
 /// The courier as those see it who lie beside the pager and meet it only here.
-struct Hands(Arc<Courier<RedisStore>>);
+struct Hands {
+    courier: Arc<Courier<RedisStore>>,
+    reminded: Sender<Seen>,
+}
+
+/// How many cases may wait to have sinks reminded of them; the others are seen again in the next pass.
+const REMINDED_MAX: usize = 64;
 
 impl MemoryCourier for Hands {
     fn send(&self, page: Page, is_synthetic: bool, taken: &UnboundedSender<Taken>) {
-        self.0.send_from_memory(&page, is_synthetic, taken);
+        self.courier.send_from_memory(&page, is_synthetic, taken);
     }
 }
 
 impl Visitor for Hands {
     fn visit(&self, case: &Case, now: Timestamp) {
-        if case.pages.iter().any(crate::core::PageRecord::is_open) {
-            let (courier, seen) = (Arc::clone(&self.0), Seen { case: case.clone(), now });
-            tokio::spawn(async move { courier.remind(&seen).await });
+        if self.courier.is_forgotten(case) {
+            // Where there is no room it is seen again soon.
+            _ = self.reminded.try_send(Seen { case: case.clone(), now });
         }
     }
 }
@@ -78,7 +84,9 @@ impl RunningDesk {
         };
         let shadow = timer.shadow();
         let pager = Pager::new(Arc::clone(&desk), store, Arc::clone(&courier));
-        let hands = || Hands(Arc::clone(&courier));
+        let (reminded, mut to_remind) = channel(REMINDED_MAX);
+        let hands = || Hands { courier: Arc::clone(&courier), reminded: reminded.clone() };
+        let reminder = Arc::clone(&courier);
         let auditor = Auditor::new(Arc::clone(&desk), settings.audit_every, Arc::clone(&findings));
         spawn(parts, "claim line", line.run());
         spawn(parts, "reader of changes", tail.run());
@@ -87,6 +95,12 @@ impl RunningDesk {
         spawn(parts, "follower of deadlines", Follower::new(Arc::clone(&desk)).run());
         spawn(parts, "pager", pager.run());
         spawn(parts, "auditor", auditor.run(hands()));
+        // One after the other, so that what is old never stands before what is new.
+        spawn(parts, "reminder of sinks", async move {
+            while let Some(seen) = to_remind.recv().await {
+                reminder.remind(&seen).await;
+            }
+        });
         spawn(parts, "finder of duplicates", Duplicates::new(Arc::clone(&desk)).run());
         spawn(parts, "sorter of lanes", Sorter::new(Arc::clone(&desk)).run());
         spawn(parts, "upkeep", upkeep.run());

@@ -151,8 +151,9 @@ fn is_overdue(case: &Case, now: Timestamp) -> bool {
 }
 
 fn is_undelivered(case: &Case, now: Timestamp) -> bool {
-    case.pages.iter().any(|record| {
-        let is_old = record.queued_at < before(now, UNDELIVERED_AFTER);
-        is_old && record.taken_at.is_none() && case.wants(record)
+    // The newest stands for those before it, which a claim may have kept back.
+    let newest = case.pages.iter().rev().find(|record| case.wants(record));
+    newest.is_some_and(|record| {
+        record.taken_at.is_none() && record.queued_at < before(now, UNDELIVERED_AFTER)
     })
 }

@@ -18,6 +18,8 @@ const WALK_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the next one is due.
 const DUE_EVERY: Duration = Duration::from_secs(1);
+/// How soon the same one is tried again that has not come through.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Who works on it.
 const WALKER: &str = "synthetic";
 
@@ -41,7 +43,6 @@ impl<S: Store> Synthetic<S> {
             let number =
                 self.desk.now_estimate().map(|now| now.as_millis() / millis(self.every).max(1));
             if let Some(number) = number.filter(|number| latest != Some(*number)) {
-                latest = Some(number);
                 let outcome = match timeout(WALK_MAX, self.walk(number)).await {
                     Ok(outcome) => outcome.map_err(|error| error.to_string()),
                     Err(_) => Err("it has not come through in time".to_owned()),
@@ -52,7 +53,13 @@ impl<S: Store> Synthetic<S> {
                         "a synthetic case has not come through; real ones may not either"
                     );
                 }
+                let has_passed = outcome.is_ok();
                 self.findings.walked(self.desk.name(), outcome);
+                if has_passed {
+                    latest = Some(number);
+                } else {
+                    sleep(AGAIN_AFTER).await;
+                }
             }
             sleep(DUE_EVERY).await;
         }
@@ -69,15 +76,24 @@ impl<S: Store> Synthetic<S> {
         loop {
             let (heads, _) = self.desk.list(&Index::Synthetic, None, 1).await?;
             let Some(head) = heads.into_iter().next() else { break };
-            let claim = format!("claim-{}", head.claim_epoch);
-            let epoch = self.act(head.id, &claim, Deed::Claim).await?.claim_epoch;
-            let response = Deed::Respond(epoch, FirstResponseKind::NoData);
-            self.act(head.id, &format!("respond-{epoch}"), response).await?;
+            match self.answer(&head).await {
+                // Another replica was faster.
+                Ok(()) | Err(Error::Refused(_)) => sleep(LOOK_EVERY).await,
+                Err(error) => return Err(error),
+            }
         }
         let is_through = |case: &Case| {
             case.has_ended() && case.pages.iter().all(|record| record.holders().next().is_none())
         };
         self.until(id, is_through).await
+    }
+
+    async fn answer(&self, case: &Case) -> Result<(), Error> {
+        let claim = format!("claim-{}", case.claim_epoch);
+        let epoch = self.act(case.id, &claim, Deed::Claim).await?.claim_epoch;
+        let response = Deed::Respond(epoch, FirstResponseKind::NoData);
+        self.act(case.id, &format!("respond-{epoch}"), response).await?;
+        Ok(())
     }
 
     /// The act of every replica is one and the same.

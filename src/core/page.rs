@@ -101,6 +101,8 @@ words! {
         Taken = "taken",
         /// It has not, however often it was asked.
         Failed = "failed",
+        /// It has not said so in time, however often it was asked, and may have it.
+        Unsure = "unsure",
         /// It has closed it.
         Resolved = "resolved",
     }
@@ -174,13 +176,19 @@ impl PageRecord {
         self.closed_at.is_none()
     }
 
-    /// Whether this sink holds it open.
+    /// Whether this sink has said that it has it, and has not closed it since.
     #[must_use]
-    pub fn is_held_by(&self, sink: &SinkName) -> bool {
+    pub fn is_taken_by(&self, sink: &SinkName) -> bool {
         matches!(self.answers.get(sink), Some((SinkAnswer::Taken, _)))
     }
 
-    /// The sinks that hold it open.
+    /// Whether this sink holds it open, or may.
+    #[must_use]
+    pub fn is_held_by(&self, sink: &SinkName) -> bool {
+        matches!(self.answers.get(sink), Some((SinkAnswer::Taken | SinkAnswer::Unsure, _)))
+    }
+
+    /// The sinks that hold it open, or may.
     pub fn holders(&self) -> impl Iterator<Item = &SinkName> {
         self.answers.keys().filter(|sink| self.is_held_by(sink))
     }
@@ -205,9 +213,9 @@ impl PageRecord {
     /// not opened again by an older answer, and what it has is not lost by a later failure.
     pub(super) fn answered(&mut self, sink: &SinkName, answer: SinkAnswer, at: Timestamp) -> bool {
         let is_new = match self.answers.get(sink).map(|(answer, _)| *answer) {
-            None | Some(SinkAnswer::Failed) => {
-                answer != SinkAnswer::Failed || !self.answers.contains_key(sink)
-            }
+            None => true,
+            Some(SinkAnswer::Failed) => answer != SinkAnswer::Failed,
+            Some(SinkAnswer::Unsure) => matches!(answer, SinkAnswer::Taken | SinkAnswer::Resolved),
             Some(SinkAnswer::Taken) => answer == SinkAnswer::Resolved,
             Some(SinkAnswer::Resolved) => false,
         };

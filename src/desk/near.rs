@@ -70,7 +70,8 @@ impl Book {
 
     fn put(&mut self, case: Case, horizon: Timestamp, is_ahead: bool) {
         let has_room = self.held.len() < HELD_MAX || self.held.contains_key(&case.id);
-        match wake_of_people(&case).filter(|at| *at <= horizon) {
+        // What was decided here is nowhere else, however far off it goes on.
+        match wake_of_people(&case).filter(|at| is_ahead || *at <= horizon) {
             Some(wake_at) if has_room => {
                 let case = Arc::new(case);
                 self.held.insert(case.id, Held { case, wake_at, is_ahead });
@@ -149,7 +150,9 @@ impl<S: Store> Desk<S> {
             let loaded = self.store.load(some).await?;
             for case in loaded.cases.into_iter().flatten().flatten() {
                 // Known to this process from now on, also when the store is not there to ask.
-                self.policies.of(Some(&case), self.store.as_ref()).await?;
+                if let Err(error) = self.policies.of(Some(&case), self.store.as_ref()).await {
+                    tracing::warn!(case.id = %case.id, %error, "without its policy it cannot be paged for from memory");
+                }
                 self.near.lock().hold(case, loaded.now + HORIZON);
             }
         }

@@ -9,13 +9,14 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::Taken;
 use super::delivery::{Delivered, Parcel};
 use super::notice::{Notice, Phase};
 use super::ways::Ways;
 use crate::core::synthetic::SYNTHETIC_SINK;
 use crate::core::{
-    Case, Change, ContactName, Event, Page, PageKey, PageRecord, Refusal, Report, SinkAnswer,
-    SinkName, Timestamp,
+    Case, Change, Clock, ContactName, Event, Page, PageKey, PageRecord, Refusal, Report,
+    SinkAnswer, SinkName, Timestamp,
 };
 use crate::desk::{Desk, Error};
 use crate::store::Store;
@@ -24,6 +25,9 @@ use crate::telemetry::traces::TraceParent;
 
 /// The longest that a sink may ask us to wait where no further rung follows.
 const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// The longest that it may ask us to wait for the next rung, which of a slow clock may be days away.
+const GAP_MAX: Duration = Duration::from_mins(15);
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,23 +74,27 @@ impl<S: Store> Courier<S> {
     }
 
     /// Does what the change asks for, as far as the case still wants it.
-    pub(super) async fn serve(
-        &self,
-        seen: &Seen,
-        change: &Change,
-        trace: Option<&TraceParent>,
-    ) -> Served {
-        let case = &seen.case;
-        let paged: BTreeSet<PageKey> = change.events.iter().filter_map(paged_by).collect();
-        let is_paged = |record: &&PageRecord| paged.contains(&record.page.key);
+    pub(super) async fn serve(&self, seen: &Seen, taken: &Taken) -> Served {
+        let Taken { entry, is_left } = taken;
+        let Ok(change) = &entry.change else { return Served::Done };
+        let trace = entry.trace.as_ref();
+        let paged: Vec<PageRecord> =
+            change.events.iter().filter_map(|event| asked_for(event, change, &seen.case)).collect();
+        let pages = paged.iter().map(|record| self.page(seen, record, trace));
         let closes = change.events.iter().any(|event| matches!(event, Event::PagesClosed { .. }));
-        let pages = case.pages.iter().filter(is_paged).map(|record| self.page(seen, record, trace));
-        let closed = case.pages.iter().filter(|record| closes && !record.is_open());
-        let resolves = closed.flat_map(|record| {
-            record.holders().map(|sink| self.resolve(seen, &record.page, sink, trace))
+        let closed = seen.case.pages.iter().filter(|record| closes && !record.is_open());
+        let held = closed.flat_map(|record| {
+            record.holders().map(|sink| self.resolve(seen, &record.page, sink.clone(), trace))
+        });
+        // Whoever had the change before may have told a sink and died before saying so.
+        let over = paged.iter().filter(|record| *is_left && !record.is_open());
+        let perhaps = over.flat_map(|record| {
+            let sinks = self.ways(&record.page.contacts, seen.case.is_synthetic()).into_keys();
+            let silent = sinks.filter(|sink| !record.answers.contains_key(sink));
+            silent.map(|sink| self.resolve(seen, &record.page, sink, trace))
         });
         let (pages, resolves) =
-            futures_util::future::join(join_all(pages), join_all(resolves)).await;
+            futures_util::future::join(join_all(pages), join_all(held.chain(perhaps))).await;
         let is_done = pages.into_iter().chain(resolves).all(|is_done| is_done);
         if is_done { Served::Done } else { Served::Left }
     }
@@ -101,7 +109,7 @@ impl<S: Store> Courier<S> {
             return true;
         }
         let ways = self.ways(&record.page.contacts, case.is_synthetic());
-        let missing = ways.iter().filter(|(sink, _)| !record.is_held_by(sink));
+        let missing = ways.iter().filter(|(sink, _)| !record.is_taken_by(sink));
         let wait_max = self.until_next_rung(case, record);
         let told = missing.map(|(sink, contacts)| {
             let notice = self.notice(&record.page, contacts.clone(), trace);
@@ -123,22 +131,19 @@ impl<S: Store> Courier<S> {
         self.report(seen, report).await.is_ok()
     }
 
+    /// Hands a page to one sink and records what it said. If what the page is about was over by then, that
+    /// very record asks for its closing.
     async fn tell(&self, seen: &Seen, parcel: Parcel<'_>) -> Told {
-        let Parcel { sink, page, .. } = parcel;
         let (told, answer) = match self.deliver(&parcel).await {
-            Delivered::Taken => (Told::Reached, SinkAnswer::Taken),
-            Delivered::Failed => (Told::NotReached, SinkAnswer::Failed),
-            Delivered::Unwanted => return Told::Unwanted,
+            Delivered::Taken => (Told::Reached, Some(SinkAnswer::Taken)),
+            Delivered::Failed => (Told::NotReached, Some(SinkAnswer::Failed)),
+            Delivered::Unsure => (Told::NotReached, Some(SinkAnswer::Unsure)),
+            Delivered::Unwanted => (Told::Unwanted, None),
+            Delivered::UnwantedAndUnsure => (Told::Unwanted, Some(SinkAnswer::Unsure)),
         };
-        let report = Report::Answered(page.key, sink.clone(), answer);
-        let Ok(case) = self.report(seen, report).await else { return Told::Unrecorded };
-        // It may have been over before the sink had it; then nobody else closes it there.
-        let record = case.as_ref().and_then(|case| case.page(page.key));
-        let is_over = record.is_some_and(|record| !record.is_open() && record.is_held_by(sink));
-        if is_over && !self.resolve(seen, page, sink, parcel.notice.traceparent.as_ref()).await {
-            return Told::Unrecorded;
-        }
-        told
+        let Some(answer) = answer else { return told };
+        let report = Report::Answered(parcel.page.key, parcel.sink.clone(), answer);
+        if self.report(seen, report).await.is_ok() { told } else { Told::Unrecorded }
     }
 
     /// Has a sink close a page; whether it has.
@@ -146,9 +151,10 @@ impl<S: Store> Courier<S> {
         &self,
         seen: &Seen,
         page: &Page,
-        sink: &SinkName,
+        sink: SinkName,
         trace: Option<&TraceParent>,
     ) -> bool {
+        let sink = &sink;
         let is_known = sink.as_str() == SYNTHETIC_SINK || self.ways.load().knows(sink);
         if is_known {
             let notice = self.notice(page, page.contacts.clone(), trace);
@@ -185,6 +191,13 @@ impl<S: Store> Courier<S> {
         }
     }
 
+    /// Whether a page of the case is open at a sink that forgets what it was told.
+    pub fn is_forgotten(&self, case: &Case) -> bool {
+        let ways = self.current_ways();
+        let open = case.pages.iter().filter(|record| record.is_open());
+        open.flat_map(PageRecord::holders).any(|sink| ways.is_forgetful(sink))
+    }
+
     /// Tells sinks that forget what of this case is open at them.
     pub async fn remind(&self, seen: &Seen) {
         let case = &seen.case;
@@ -197,11 +210,11 @@ impl<S: Store> Courier<S> {
                 let notice = self.notice(page, contacts, None);
                 let parcel = Parcel { sink, page, notice, phase, wait_max: WAIT_MAX };
                 if !self.is_over(page.key).await {
-                    _ = ways.attempt(&parcel, self.now(), WAIT_MAX).await;
+                    ways.remind(&parcel, self.now()).await;
                 }
                 // What was closed meanwhile must not be opened again by being told once more.
                 if self.is_over(page.key).await {
-                    self.resolve(seen, page, sink, None).await;
+                    self.resolve(seen, page, sink.clone(), None).await;
                 }
             }
         }
@@ -252,19 +265,18 @@ impl<S: Store> Courier<S> {
 
     /// How long a sink may ask us to wait: until another page goes out anyway.
     fn until_next_rung(&self, case: &Case, record: &PageRecord) -> Duration {
-        let next = case.clock(record.page.key.clock).and_then(crate::core::Clock::next_due);
-        next.map_or(WAIT_MAX, |at| at.since(self.now()))
+        let next = case.clock(record.page.key.clock).and_then(Clock::next_due);
+        next.map_or(WAIT_MAX, |at| at.since(self.now()).min(GAP_MAX))
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.desk.now_estimate().unwrap_or_else(crate::clock::wall_now)
     }
 
-    /// Records what became of a page; the case since, or `None` when it is gone.
-    async fn report(&self, seen: &Seen, report: Report) -> Result<Option<Case>, Error> {
+    /// Records what became of a page. Of a case that is gone there is nothing to record.
+    async fn report(&self, seen: &Seen, report: Report) -> Result<(), Error> {
         match self.desk.report_seen(seen.case.clone(), seen.now, report).await {
-            Ok(case) => Ok(Some(case)),
-            Err(Error::Refused(Refusal::CaseNotFound)) => Ok(None),
+            Ok(_) | Err(Error::Refused(Refusal::CaseNotFound)) => Ok(()),
             Err(error) => {
                 tracing::error!(case.id = %seen.case.id, %error,
                     "what became of a page is not recorded; it is sent again");
@@ -274,9 +286,11 @@ impl<S: Store> Courier<S> {
     }
 }
 
-fn paged_by(event: &Event) -> Option<PageKey> {
-    match event {
-        Event::Paged(page) | Event::PagedFromMemory { page, .. } => Some(page.key),
-        _ => None,
-    }
+/// The page that an event asks for, as the case knows it. A version of this program that keeps no record
+/// of pages may have committed it; its clock then says whether it is still wanted.
+fn asked_for(event: &Event, change: &Change, case: &Case) -> Option<PageRecord> {
+    let (Event::Paged(page) | Event::PagedFromMemory { page, .. }) = event else { return None };
+    let is_running = case.clock(page.key.clock).is_some_and(Clock::is_running);
+    let unknown = || is_running.then(|| PageRecord::new(page.clone(), change.at));
+    case.page(page.key).cloned().or_else(unknown)
 }

@@ -34,8 +34,12 @@ pub(super) enum Delivered {
     Taken,
     /// It has not, and is not asked again.
     Failed,
+    /// It was asked and has not answered in time, so that it may have it. It is not asked again.
+    Unsure,
     /// Nobody wants it any more.
     Unwanted,
+    /// Nobody wants it any more, and the sink may have it.
+    UnwantedAndUnsure,
 }
 
 /// A page on its way to one sink.
@@ -56,13 +60,16 @@ impl<S: Store> Courier<S> {
             return Delivered::Taken;
         }
         let mut asked_to_wait = Duration::ZERO;
+        let mut is_unsure = false;
         for (number, wait) in WAITS.iter().enumerate() {
             sleep((*wait).max(asked_to_wait.min(*wait_max))).await;
             if number > 0 && *phase == Phase::Fire && !self.is_wanted(page.key).await {
-                return Delivered::Unwanted;
+                return if is_unsure { Delivered::UnwantedAndUnsure } else { Delivered::Unwanted };
             }
             let ways = self.current_ways();
-            let Some(attempt) = ways.attempt(parcel, self.now(), PATIENCE).await else { break };
+            // A sink that is not there may be on its way: both halves of a reload do not come at once.
+            let Some(attempt) = ways.attempt(parcel, self.now(), PATIENCE).await else { continue };
+            is_unsure |= attempt == Attempt::TimedOut;
             if attempt == Attempt::Taken {
                 return Delivered::Taken;
             }
@@ -74,6 +81,6 @@ impl<S: Store> Courier<S> {
             };
         }
         tracing::error!(page.key = %page.key, %sink, "the sink does not take this page");
-        Delivered::Failed
+        if is_unsure { Delivered::Unsure } else { Delivered::Failed }
     }
 }

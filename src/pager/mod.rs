@@ -55,6 +55,15 @@ pub struct Pager<S> {
     done: Vec<Cursor>,
     looked_behind_at: Option<Instant>,
     held_at: Instant,
+    /// What was taken and could not be looked up yet.
+    unserved: Vec<Taken>,
+}
+
+/// A change that this process has taken.
+struct Taken {
+    entry: Entry,
+    /// Whether somebody has had it before, who may have told sinks without recording it.
+    is_left: bool,
 }
 
 impl<S: Store> Pager<S> {
@@ -69,6 +78,7 @@ impl<S: Store> Pager<S> {
             done: Vec::new(),
             looked_behind_at: None,
             held_at: monotonic_now(),
+            unserved: Vec::new(),
         }
     }
 
@@ -122,64 +132,72 @@ impl<S: Store> Pager<S> {
         if self.in_flight.len() >= IN_FLIGHT_MAX {
             return Ok(0);
         }
-        let mut entries = self.store.receive(GROUP, CONSUMER, READ_MAX).await?;
+        let unserved = std::mem::take(&mut self.unserved);
+        self.serve(unserved).await?;
+        let of_us = |entry| Taken { entry, is_left: false };
+        let received = self.store.receive(GROUP, CONSUMER, READ_MAX).await?;
+        let mut taken: Vec<Taken> = received.into_iter().map(of_us).collect();
         let mut failed = None;
         if self.looked_behind_at.is_none_or(|at| at.elapsed() >= TAKE_OVER_EVERY) {
             self.looked_behind_at = Some(monotonic_now());
+            let of_others = |entry| Taken { entry, is_left: true };
             // What was received is ours alone to deal with, whatever becomes of this.
             match self.store.take_over(GROUP, CONSUMER, LEFT_AFTER, READ_MAX).await {
-                Ok(left) => entries.extend(left),
+                Ok(left) => taken.extend(left.into_iter().map(of_others)),
                 Err(error) => failed = Some(error),
             }
         }
-        let taken = entries.len();
+        let count = taken.len();
         // What comes back while we still work on it is in good hands.
-        entries.retain(|entry| self.in_flight.insert(entry.cursor));
-        if let Err(error) = self.serve(entries).await {
+        taken.retain(|taken| self.in_flight.insert(taken.entry.cursor));
+        if let Err(error) = self.serve(taken).await {
             failed = Some(error);
         }
-        failed.map_or(Ok(taken), Err)
+        failed.map_or(Ok(count), Err)
     }
 
     /// Serves what asks for something, each change apart; the rest is done.
-    async fn serve(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
-        let mut asking = Vec::new();
-        for Entry { cursor, change, trace } in entries {
-            match change {
+    async fn serve(&mut self, taken: Vec<Taken>) -> Result<(), StoreError> {
+        let (mut asking, mut failed) = (Vec::new(), None);
+        for taken in taken {
+            let cursor = taken.entry.cursor;
+            match &taken.entry.change {
                 Ok(change) if change.events.iter().any(Event::concerns_pages) => {
-                    asking.push((cursor, change, trace));
+                    asking.push((change.case, taken));
                 }
                 Ok(_) => self.done.push(cursor),
-                Err(error) => self.put_aside(cursor, &error).await?,
+                Err(error) => {
+                    if let Err(error) = self.put_aside(cursor, error).await {
+                        failed = Some(error);
+                    }
+                }
             }
         }
-        let ids: Vec<CaseId> = asking.iter().map(|(_, change, _)| change.case).collect();
+        let ids: Vec<CaseId> = asking.iter().map(|(id, _)| *id).collect();
         let loaded = match self.store.load(&ids).await {
             Ok(loaded) => loaded,
             Err(error) => {
-                // Left unacknowledged, they come back.
-                asking.iter().for_each(|(cursor, ..)| _ = self.in_flight.remove(cursor));
+                // They are ours, and are served as soon as they can be.
+                self.unserved = asking.into_iter().map(|(_, taken)| taken).collect();
                 return Err(error);
             }
         };
-        let now = loaded.now;
-        for ((cursor, change, trace), case) in asking.into_iter().zip(loaded.cases) {
+        for ((id, taken), case) in asking.into_iter().zip(loaded.cases) {
+            let cursor = taken.entry.cursor;
             match case {
                 Ok(Some(case)) => {
+                    let seen = Seen { case, now: loaded.now };
                     let courier = Arc::clone(&self.courier);
-                    self.working.spawn(async move {
-                        let seen = Seen { case, now };
-                        (cursor, courier.serve(&seen, &change, trace.as_ref()).await)
-                    });
+                    self.working.spawn(async move { (cursor, courier.serve(&seen, &taken).await) });
                 }
                 Ok(None) => self.done.push(cursor),
                 Err(error) => {
-                    tracing::error!(case.id = %change.case, %error, "its pages wait until it can be read");
+                    tracing::error!(case.id = %id, %error, "its pages wait until it can be read");
                     self.in_flight.remove(&cursor);
                 }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Puts a change aside that cannot be read. One that cannot even be put aside comes back.

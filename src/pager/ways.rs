@@ -73,6 +73,14 @@ impl Ways {
         self.sinks.get(sink).is_some()
     }
 
+    /// Tells a sink again what it was told before, beside those that wait for their turn.
+    pub(super) async fn remind(&self, parcel: &Parcel<'_>, now: Timestamp) {
+        let Parcel { sink: name, notice, phase, .. } = parcel;
+        let Some(sink) = self.sinks.get(name) else { return };
+        let attempt = sink.attempt(&self.outbound, notice, *phase, now).await;
+        metrics::page_attempted(name, attempt.word(), attempt == Attempt::Taken);
+    }
+
     /// Asks the sink once, when its turn has come; `None` when that does not come within `patience`, or
     /// there is no such sink.
     pub(super) async fn attempt(

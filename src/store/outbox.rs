@@ -165,11 +165,20 @@ pub(super) async fn take_over(
     count: usize,
 ) -> Result<Vec<Entry>, StoreError> {
     const OPERATION: &str = "take over changes";
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("XAUTOCLAIM").arg(keys.events()).arg(group).arg(consumer).arg(millis(idle));
-    pipeline.arg("0").arg("COUNT").arg(count);
-    let (reply,): (StreamAutoClaimReply,) = ask(link, OPERATION, &pipeline).await?;
-    entries(reply.claimed, OPERATION)
+    let mut taken = Vec::new();
+    let mut from = "0-0".to_owned();
+    loop {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("XAUTOCLAIM").arg(keys.events()).arg(group).arg(consumer).arg(millis(idle));
+        pipeline.arg(from).arg("COUNT").arg(count - taken.len());
+        let (reply,): (StreamAutoClaimReply,) = ask(link, OPERATION, &pipeline).await?;
+        taken.extend(entries(reply.claimed, OPERATION)?);
+        // It looks at a part only, in front of which there may be much that others still work on.
+        from = reply.next_stream_id;
+        if from == "0-0" || taken.len() >= count {
+            return Ok(taken);
+        }
+    }
 }
 
 /// Claiming a change for the same consumer again counts it as taken just now; JUSTID leaves the count

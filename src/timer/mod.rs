@@ -134,7 +134,8 @@ impl<S: Store> Timer<S> {
     /// # Errors
     /// The store cannot be read.
     pub async fn pass(&self) -> Result<Pass, Error> {
-        self.shadow.record().await?;
+        Beats::beat(&self.beats.tried_at);
+        self.shadow.record(|| Beats::beat(&self.beats.tried_at)).await;
         let (mut woken, mut failed, mut retried) = (0, 0, 0);
         let mut seen = HashSet::new();
         let mut left = HashMap::new();

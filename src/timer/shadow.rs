@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::core::time::millis;
 use crate::core::{
     Case, CaseId, Event, Page, PageKey, Report, SentPage, SinkAnswer, SinkName, Timestamp,
 };
-use crate::desk::{Desk, Error, Store, StoreError};
+use crate::desk::{Desk, Error, Store};
 use crate::telemetry::metrics;
 
 /// How long after a rung's instant somebody else is still expected to fire it.
@@ -25,6 +27,9 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// How long the store is asked whether somebody has fired it.
 const ASK_MAX: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How many cases the store is asked about, and told of, in one go.
+const ASKED_AT_ONCE: usize = 256;
+const RECORDED_AT_ONCE: usize = 256;
 
 /// Which sink has taken which page.
 pub type Taken = (PageKey, SinkName);
@@ -50,10 +55,14 @@ impl<S: Store> Shadow<S> {
     /// Watches over the deadlines, for ever.
     pub async fn run(self: Arc<Self>, courier: impl MemoryCourier) {
         let (sender, mut taken) = unbounded_channel();
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                Some((key, sink)) = taken.recv() => self.taken(key, sink).await,
-                () = sleep(LOOK_EVERY) => self.look(&courier, &sender).await,
+                // However many sinks answer, the deadlines come first.
+                biased;
+                _ = looks.tick() => self.look(&courier, &sender).await,
+                Some((key, sink)) = taken.recv() => self.taken(key, sink),
             }
             let unrecorded = self.lock().values().map(Vec::len).sum();
             metrics::shadow(self.desk.name(), self.desk.held_in_memory(), unrecorded);
@@ -62,25 +71,34 @@ impl<S: Store> Shadow<S> {
 
     /// Pages for every rung that nobody fires.
     pub async fn look(&self, courier: &impl MemoryCourier, taken: &UnboundedSender<Taken>) {
-        let before = |grace: Duration| {
-            let now_ms = self.desk.now_estimate()?.as_millis();
-            let grace_ms = crate::core::time::millis(grace);
-            Some(Timestamp::from_millis(now_ms.saturating_sub(grace_ms)))
-        };
-        let Some(grace_ended) = before(GRACE) else { return };
+        let Some(grace_ended) = self.ago(GRACE) else { return };
         let overdue = self.desk.overdue_in_memory(grace_ended);
         if overdue.is_empty() {
             return;
         }
-        let ids: Vec<CaseId> = overdue.iter().map(|case| case.id).collect();
-        let asked = timeout(ASK_MAX, self.desk.refresh_in_memory(&ids)).await;
-        let to_page = match asked {
-            Ok(Ok(())) => before(STUCK_AFTER).map(|at| self.desk.overdue_in_memory(at)),
-            Ok(Err(_)) | Err(_) => Some(overdue),
-        };
-        for case in to_page.into_iter().flatten() {
+        let to_page = self.nobody_has_fired(overdue).await;
+        for case in to_page {
             self.page(&case, grace_ended, courier, taken).await;
         }
+    }
+
+    /// Those of these cases whose rungs nobody has fired, as far as the store can be asked.
+    async fn nobody_has_fired(&self, overdue: Vec<Arc<Case>>) -> Vec<Arc<Case>> {
+        for (index, some) in overdue.chunks(ASKED_AT_ONCE).enumerate() {
+            let ids: Vec<CaseId> = some.iter().map(|case| case.id).collect();
+            let asked = timeout(ASK_MAX, self.desk.refresh_in_memory(&ids)).await;
+            if !matches!(asked, Ok(Ok(()))) {
+                // It does not answer, and asking on would only cost time.
+                return overdue[index * ASKED_AT_ONCE..].to_vec();
+            }
+        }
+        let stuck = self.ago(STUCK_AFTER).map(|at| self.desk.overdue_in_memory(at));
+        stuck.unwrap_or_default()
+    }
+
+    fn ago(&self, duration: Duration) -> Option<Timestamp> {
+        let now_ms = self.desk.now_estimate()?.as_millis();
+        Some(Timestamp::from_millis(now_ms.saturating_sub(millis(duration))))
     }
 
     /// Sends, one by one, what the wakes of this case up to `until` would send.
@@ -122,7 +140,7 @@ impl<S: Store> Shadow<S> {
     }
 
     /// A sink has a page that was sent from here.
-    async fn taken(&self, key: PageKey, sink: SinkName) {
+    fn taken(self: &Arc<Self>, key: PageKey, sink: SinkName) {
         if let Some(sent) = self
             .lock()
             .get_mut(&key.case)
@@ -132,33 +150,43 @@ impl<S: Store> Shadow<S> {
             return;
         }
         // It was recorded while this sink was still being asked.
-        let report = Report::Answered(key, sink, SinkAnswer::Taken);
-        if let Err(error) = self.desk.report(key.case, report).await {
-            tracing::error!(page.key = %key, %error, "that a sink has this page is not recorded");
-        }
+        let desk = Arc::clone(&self.desk);
+        tokio::spawn(async move {
+            let report = Report::Answered(key, sink, SinkAnswer::Taken);
+            if let Err(error) = desk.report(key.case, report).await {
+                tracing::error!(page.key = %key, %error, "that a sink has this page is not recorded");
+            }
+        });
     }
 
     /// Records what was sent. The timer does so before it wakes anything, so that nothing is sent twice.
-    ///
-    /// # Errors
-    /// The store still cannot be written.
-    pub(super) async fn record(&self) -> Result<(), Error> {
-        loop {
-            let next = self.lock().iter().next().map(|(id, sent)| (*id, sent.clone()));
-            let Some((id, sent)) = next else { return Ok(()) };
-            match self.desk.report(id, Report::FromMemory(sent.clone())).await {
-                Ok(_) => {}
-                // One case that cannot be read or written must not hold up all the others.
-                Err(
-                    error @ (Error::Refused(_)
-                    | Error::Contended
-                    | Error::Store(StoreError::Unreadable { .. })),
-                ) => {
-                    tracing::error!(case.id = %id, %error, "what was paged from memory is not recorded");
+    /// What cannot be recorded now is kept for the next time; it never keeps the timer from waking, since
+    /// a duplicate beats a miss. `moved` is told after each step.
+    pub(super) async fn record(&self, moved: impl Fn()) {
+        let unrecorded: Vec<(CaseId, Vec<SentPage>)> =
+            self.lock().iter().map(|(id, sent)| (*id, sent.clone())).collect();
+        for some in unrecorded.chunks(RECORDED_AT_ONCE) {
+            let reports = some.iter().map(|(id, sent)| async move {
+                match self.desk.report(*id, Report::FromMemory(sent.clone())).await {
+                    Ok(_) => true,
+                    Err(error @ Error::Refused(_)) => {
+                        tracing::error!(case.id = %id, %error, "what was paged from memory is not recorded");
+                        true
+                    }
+                    Err(error) => {
+                        tracing::debug!(case.id = %id, %error, "what was paged from memory cannot be recorded yet");
+                        false
+                    }
                 }
-                Err(error) => return Err(error),
+            });
+            let are_recorded = join_all(reports).await;
+            moved();
+            let recorded = some.iter().zip(&are_recorded).filter(|(_, is_recorded)| **is_recorded);
+            recorded.for_each(|((id, sent), _)| self.forget(*id, sent));
+            if !are_recorded.contains(&true) {
+                // Most likely the store is still away; the rest would only wait for that, one by one.
+                return;
             }
-            self.forget(id, &sent);
         }
     }
 

@@ -97,6 +97,17 @@ async fn the_readme_is_true_line_by_line() {
     let first = queue.find("NATURE_TERRORISM_IN_PROGRESS").expect("the attack is in the queue");
     assert!(queue.find("\"nature\"").unwrap() + 12 >= first - 1, "and at its head:\n{queue}");
 
+    // Whoever sees a page says so, by the key that the case shows.
+    let seen: serde_json::Value = serde_json::from_str(&queue).unwrap();
+    let case = &seen["cases"][0];
+    let (name, key) = (&case["name"], &case["pages"][0]["page"]["key"]);
+    let acknowledge = line("AcknowledgePage")
+        .replace("CASE", name.as_str().unwrap())
+        .replace("KEY", key.as_str().unwrap());
+    let said: serde_json::Value = serde_json::from_str(&shell(&service, &acknowledge)).unwrap();
+    assert_eq!(&said["case"]["acknowledgement"]["key"], key);
+    assert!(said["case"]["pages"][0]["acknowledgedAt"].is_string());
+
     // Nobody answers: the ladder pages.
     let paged = async {
         while let Some(line) = told.next_line().await.unwrap() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::Code;
 use tonic_types::StatusExt as _;
-use urgence::core::Event;
+use urgence::core::{Event, PageCause};
 use urgence::grpc::wire;
 
 use crate::record::{assert_complete, changes, rungs};
@@ -63,9 +63,9 @@ async fn the_service_is_killed_between_accept_and_rung() {
     // One page for all that was missed, to everybody, under the newest rung's key.
     let pages: Vec<_> = changes(&redis)
         .into_iter()
-        .filter(|change| change.version == 2)
         .flat_map(|change| change.events)
         .filter_map(|event| if let Event::Paged(page) = event { Some(page) } else { None })
+        .filter(|page| page.cause == PageCause::CatchUp)
         .collect();
     assert_eq!(pages.len(), 10);
     for page in pages {

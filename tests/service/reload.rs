@@ -8,6 +8,7 @@ use tonic::{Code, Response};
 use urgence::grpc::wire;
 use wire::{DataCategory, Verification};
 
+use crate::calls::Shown as _;
 use crate::calls::{
     ANA, AUDITOR, AUTHORITIES, BO, Caller, FRENCH, Stage, assert_error, assert_forbidden,
     between_ms, held, policy, verified,
@@ -144,11 +145,11 @@ async fn a_repeat_finds_what_was_done_whatever_the_registry_says_since() {
     // What was proposed before does not go out to a key that is no longer held.
     assert_forbidden(bo.tries(mine.case().approve(1)).await, "RECIPIENT_KEY_UNKNOWN");
     let repeated = ana.tries(verify.clone()).await.unwrap();
-    assert!(repeated.replayed && repeated.case == case);
+    assert!(repeated.replayed && repeated.case.without_pages() == case.clone().without_pages());
     let repeated = ana.tries(propose.clone()).await.unwrap();
-    assert!(repeated.replayed && repeated.case == case);
+    assert!(repeated.replayed && repeated.case.without_pages() == case.clone().without_pages());
     let repeated = bo.tries(approve).await.unwrap();
-    assert!(repeated.replayed && repeated.case == approved);
+    assert!(repeated.replayed && repeated.case.without_pages() == approved.without_pages());
     let note = "Other".to_owned();
     let reused = ana.tries(wire::RecordVerificationRequest { note, ..verify }).await;
     assert_error(reused, Code::AlreadyExists, "REQUEST_ID_REUSED");

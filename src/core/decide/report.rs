@@ -35,7 +35,7 @@ impl Transition<'_> {
         let record = self.case.pages.iter_mut().find(|record| record.page.key == key);
         let Some(record) = record else { return };
         if record.answered(sink, answer, at) {
-            let is_open_there_only = !record.is_open() && answer == SinkAnswer::Taken;
+            let is_open_there_only = !record.is_open() && record.is_held_by(sink);
             self.events.push(Event::PageAnswered { key, sink: sink.clone(), answer });
             if is_open_there_only {
                 self.events.push(Event::PagesClosed { clock: key.clock });

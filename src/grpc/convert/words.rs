@@ -144,7 +144,7 @@ wired!(
 wired!(settlement, Settlement, Settlement, [Kept, Waived, Failed]);
 wired!(mark, Mark, RungMark, [Target, Limit]);
 wired!(page_cause, PageCause, PageCause, [Due, CatchUp, ClaimLost, ClaimReleased, Unreached]);
-wired!(sink_answer, SinkAnswer, SinkAnswer, [Taken, Failed, Resolved]);
+wired!(sink_answer, SinkAnswer, SinkAnswer, [Taken, Failed, Unsure, Resolved]);
 wired!(punctuality, Punctuality, Punctuality, [WithinTarget, WithinLimit, Breached]);
 wired!(
     verification,
