@@ -151,9 +151,13 @@ fn is_overdue(case: &Case, now: Timestamp) -> bool {
 }
 
 fn is_undelivered(case: &Case, now: Timestamp) -> bool {
-    // The newest stands for those before it, which a claim may have kept back.
-    let newest = case.pages.iter().rev().find(|record| case.wants(record));
-    newest.is_some_and(|record| {
-        record.taken_at.is_none() && record.queued_at < before(now, UNDELIVERED_AFTER)
+    // What somebody has had since stands for what a claim kept back before.
+    let told = case.pages.iter().filter(|record| record.taken_at.is_some());
+    let told_at = told.map(|record| record.queued_at).max();
+    case.pages.iter().any(|record| {
+        record.taken_at.is_none()
+            && told_at.is_none_or(|told_at| told_at < record.queued_at)
+            && record.queued_at < before(now, UNDELIVERED_AFTER)
+            && case.wants(record)
     })
 }

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the next one is due.
 const DUE_EVERY: Duration = Duration::from_secs(1);
 /// How soon the same one is tried again that has not come through.
-const AGAIN_AFTER: Duration = Duration::from_secs(30);
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Who works on it.
 const WALKER: &str = "synthetic";
 

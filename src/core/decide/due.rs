@@ -139,7 +139,7 @@ impl Transition<'_> {
     ) -> RungRecord {
         let offset = rung.offset;
         let due_at = clock.due_at(offset);
-        let told = self.told(self.key(clock, offset), due_at, rung.contacts);
+        let told = self.told(self.key(clock, offset), due_at, rung.contacts, PageCause::Due);
         let seen_at = told.map_or(self.now, |index| self.memory[index].sent.at);
         RungRecord {
             clock: clock.kind,
@@ -165,7 +165,7 @@ impl Transition<'_> {
             cause,
             is_quieted_by_claim: rung.is_quieted_by_claim,
         };
-        match self.told(key, page.due_at, &page.contacts) {
+        match self.told(key, page.due_at, &page.contacts, cause) {
             Some(index) if self.memory[index].sent.page.key == key => self.sent(index),
             // The page of another rung stood for this one too.
             Some(_) => {}
@@ -173,18 +173,23 @@ impl Transition<'_> {
         }
     }
 
-    /// Which page that went out without the store told this: its own, or one for all that was due at
-    /// that instant. One that was sent before the rung was due did not: a pause has moved it since.
+    /// Which page that went out without the store told this: its own or, of a rung that falls due, one
+    /// for all clocks with one at that instant. One that was sent before the rung was due did not: a
+    /// pause has moved it since.
     fn told(
         &self,
         key: PageKey,
         due_at: Timestamp,
         contacts: &BTreeSet<ContactName>,
+        cause: PageCause,
     ) -> Option<usize> {
         let is_own = |told: &Told| told.sent.page.key == key && told.sent.at >= due_at;
         let is_for_all = |told: &Told| {
             let page = &told.sent.page;
-            page.due_at == due_at && contacts.is_subset(&page.contacts)
+            cause == PageCause::Due
+                && page.key.clock != key.clock
+                && page.due_at == due_at
+                && contacts.is_subset(&page.contacts)
         };
         self.memory.iter().position(is_own).or_else(|| self.memory.iter().position(is_for_all))
     }
