@@ -92,6 +92,44 @@ async fn a_change_that_cannot_be_read_is_put_aside_and_holds_nothing_up() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_cannot_even_be_put_aside_holds_nothing_up() {
+    let receiver = Receiver::start(OK).await;
+    let redis = start_redis();
+    let store = open(&options(&[redis.url()])).await;
+    let replica = Replica::reaching(&store, &[("a", &receiver, &["desk"])]);
+    redis.command(&["SET", "{urgence:main}:parked", "in the way"]);
+    replica.submit("1").await;
+    redis.command(&["XADD", "{urgence:main}:events", "*", "change", "not a change"]);
+    replica.submit("2").await;
+    let mut pager = replica.pager();
+    assert!(pager.pass().await.is_err(), "it is told");
+    eventually("both pages have come", SECOND * 20, async || keys(&receiver).len() == 2).await;
+    // It stays unacknowledged, for whoever can put it aside.
+    redis.command(&["DEL", "{urgence:main}:parked"]);
+    pager.pass().await.unwrap();
+    let left = store.take_over("pager", "other", Duration::ZERO, 10).await.unwrap();
+    assert_eq!(left.iter().filter(|entry| entry.change.is_err()).count(), 1);
+}
+
+/// Redis looks at a part of what is pending, and in front of it may stand much that others work on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_is_found_behind_what_others_work_on() {
+    let redis = start_redis();
+    let store = open(&options(&[redis.url()])).await;
+    let events = "{urgence:main}:events";
+    let add = "for _ = 1, 4000 do redis.call('XADD', KEYS[1], '*', 'change', 'x') end";
+    redis.command(&["EVAL", add, "1", events]);
+    let taken = store.receive("pager", "replica", 4_000).await.unwrap();
+    assert_eq!(taken.len(), 4_000);
+    let last = taken.last().unwrap().cursor;
+    let idle = ["IDLE", "60000", "JUSTID"];
+    let claim = ["XCLAIM", events, "pager", "replica", "0", &last.to_string()];
+    redis.command(&[claim.as_slice(), &idle].concat());
+    let left = store.take_over("pager", "other", LEFT_AFTER, 10).await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.cursor).collect::<Vec<_>>(), [last]);
+}
+
 #[tokio::test]
 async fn a_panic_of_ours_ends_the_pager() {
     let receiver = Receiver::start(OK).await;
