@@ -163,6 +163,18 @@ fn a_page_for_two_clocks_that_was_sent_without_the_store_stands_for_both() {
     assert_eq!((record.queued_at, record.taken_at), (memory[0].at, Some(memory[0].at)));
 }
 
+/// The page for a claim that ran out names the latest rung too, and is another page all the same.
+#[test]
+fn a_page_that_was_sent_without_the_store_stands_for_no_claim_that_was_lost() {
+    let mut story = Story::of(Nature::MissingChild);
+    story.wake(at(117));
+    let memory = sent(&story.case, at(120));
+    story.act("ana", at(117), Deed::Claim);
+    let events = story.report(at(122) + LATE, Report::FromMemory(memory));
+    let lost = paged(&events);
+    assert_eq!((lost.key, lost.cause), (story.key(FIRST, 1, 120), PageCause::ClaimLost));
+}
+
 #[test]
 fn what_was_not_sent_is_told_by_one_page() {
     let mut story = Story::of(Nature::MissingChild);

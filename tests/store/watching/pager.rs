@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use urgence::core::{Event, RungRecord};
+use urgence::core::{Event, RungRecord, SinkAnswer};
 use urgence::pager::{Courier, Pager, Ways};
 use urgence::store::Store;
 
@@ -44,6 +44,28 @@ async fn what_a_dead_replica_took_is_taken_over_and_delivered_under_the_same_key
     // (By then its next rung is due as well.)
     assert_eq!(keys(&receiver)[1..3], [(); 2].map(|()| key(other.id, FIRST)));
     assert!(said(record(&replica.get(other.id).await, FIRST), "a").is_some());
+}
+
+/// It told the sink and died before saying so; then the case was answered. Nobody knows that the sink has
+/// the page, so whoever takes over what it left has it closed there.
+#[tokio::test]
+async fn what_a_dead_replica_may_have_told_is_closed_when_it_is_over() {
+    let receiver = Receiver::start(OK).await;
+    let (memory, store) = memory();
+    let replica = Replica::reaching(&store, &[("a", &receiver, &["desk"])]);
+    let case = replica.submit("1").await;
+    assert_eq!(store.receive("pager", "replica", 10).await.unwrap().len(), 1);
+    replica.answer(case.id).await;
+    replica.page().await;
+    assert!(keys(&receiver).is_empty(), "as far as the case knows, nobody has it");
+    memory.set_now(START + LEFT_AFTER);
+    replica.page().await;
+    assert_eq!(keys(&receiver), [format!("{}/resolved", key(case.id, FIRST))]);
+    let case = replica.get(case.id).await;
+    assert_eq!(said(record(&case, FIRST), "a"), Some(SinkAnswer::Resolved));
+    memory.set_now(START + LEFT_AFTER * 2);
+    replica.page().await;
+    assert_eq!(receiver.got().len(), 1, "once");
 }
 
 /// It lasts as long as a replica takes to tell the others that it still works.
