@@ -67,8 +67,7 @@ impl<S: Store> Courier<S> {
                 return if is_unsure { Delivered::UnwantedAndUnsure } else { Delivered::Unwanted };
             }
             let ways = self.current_ways();
-            // A sink that is not there may be on its way: both halves of a reload do not come at once.
-            let Some(attempt) = ways.attempt(parcel, self.now(), PATIENCE).await else { continue };
+            let Some(attempt) = ways.attempt(parcel, self.now(), PATIENCE).await else { break };
             is_unsure |= attempt == Attempt::TimedOut;
             if attempt == Attempt::Taken {
                 return Delivered::Taken;

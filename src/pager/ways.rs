@@ -81,8 +81,7 @@ impl Ways {
         metrics::page_attempted(name, attempt.word(), attempt == Attempt::Taken);
     }
 
-    /// Asks the sink once, when its turn has come; `None` when that does not come within `patience`, or
-    /// there is no such sink.
+    /// Asks the sink once, when its turn has come; `None` when that does not come within `patience`.
     pub(super) async fn attempt(
         &self,
         parcel: &Parcel<'_>,
@@ -91,8 +90,8 @@ impl Ways {
     ) -> Option<Attempt> {
         let Parcel { sink: name, page, notice, phase, .. } = parcel;
         let (Some(sink), Some(lane)) = (self.sinks.get(name), self.lanes.get(*name)) else {
-            tracing::error!(page.key = %page.key, sink = %name, "no such sink is configured");
-            return None;
+            // It may be on its way: both halves of a reload do not come at once.
+            return Some(Attempt::Failed { problem: "no such sink is configured".to_owned() });
         };
         let Ok(Ok(_turn)) = timeout(patience, lane.acquire()).await else {
             tracing::error!(page.key = %page.key, sink = %name, "too much waits for this sink");
