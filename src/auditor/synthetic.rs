@@ -99,12 +99,9 @@ impl<S: Store> Synthetic<S> {
     /// The act of every replica is one and the same.
     async fn act(&self, id: CaseId, word: &str, deed: Deed) -> Result<Case, Error> {
         const WELL_FORMED: &str = "words in code follow the rule";
-        let act = Act {
-            by: WALKER.parse().expect(WELL_FORMED),
-            roles: BTreeSet::new(),
-            request_id: word.parse().expect(WELL_FORMED),
-            digest: RequestDigest::of(word, &[]),
-        };
+        let walker = WALKER.parse().expect(WELL_FORMED);
+        let request_id = word.parse().expect(WELL_FORMED);
+        let act = Act::new(walker, BTreeSet::new(), request_id, RequestDigest::of(word, &[]));
         Ok(self.desk.act(id, act, deed, Said::Nothing).await?.case)
     }
 

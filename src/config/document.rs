@@ -221,6 +221,13 @@ impl<'d> Entry<'d> {
         Some(u8::from_str_radix(number.as_str(), number.radix()).unwrap_or(u8::MAX))
     }
 
+    /// Its value as a number of things, which is never negative.
+    pub(super) fn count(&self, notes: &mut Notes<'_>, wanted: &str) -> Option<u64> {
+        let Some(number) = self.value.as_integer() else { return self.wrong_kind(notes, wanted) };
+        let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        count.or_else(|| self.wrong_kind(notes, wanted))
+    }
+
     /// Its elements.
     pub(super) fn list(&self, notes: &mut Notes<'_>, wanted: &str) -> Option<Vec<Self>> {
         let Some(list) = self.value.as_array() else { return self.wrong_kind(notes, wanted) };

@@ -48,7 +48,7 @@ impl PolicyFile {
     }
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "lease",
     "bands",
     "promises",
@@ -59,6 +59,7 @@ const SECTIONS: [&str; 13] = [
     "sinks",
     "pages",
     "duplicates",
+    "risk",
     "incidents",
     "routing",
     "data",

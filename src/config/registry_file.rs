@@ -4,11 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Located;
 use super::document::{Entry, Notes, Source, Table};
-use crate::core::{Authority, AuthorityId, KeyId, Nature, PhoneId};
-use crate::registry::Registry;
+use crate::core::authority::Rate;
+use crate::core::{
+    Authority, AuthorityId, KeyId, Nature, PhoneId, Role, SpiffeId, Subject, Timestamp,
+};
+use crate::registry::{Person, Registry, UsualHours, channel_subject};
 
-const KEYS: [&str; 6] =
-    ["agency", "unit", "country", "natures", "callback_numbers", "recipient_keys"];
+const KEYS: [&str; 12] = [
+    "agency",
+    "unit",
+    "country",
+    "natures",
+    "callback_numbers",
+    "recipient_keys",
+    "channels",
+    "valid_from",
+    "valid_until",
+    "emergency_per_minute",
+    "routine_per_minute",
+    "usual_hours",
+];
+const PERSON_KEYS: [&str; 2] = ["identity", "roles"];
 const NAME_CHARS_MAX: usize = 200;
 const ALL: &str = "all";
 
@@ -20,12 +36,13 @@ const ALL: &str = "all";
 pub fn parse_registry(text: &str) -> Result<Registry, Vec<Located>> {
     let source = Source::new(text);
     let document = source.document();
-    let mut reader = Reader { notes: Notes::new(&source, &document) };
+    let mut reader = Reader { notes: Notes::new(&source, &document), hours: BTreeMap::new() };
     let root = Table::root(&document);
-    root.only(&mut reader.notes, "section", &["authorities"]);
+    root.only(&mut reader.notes, "section", &["authorities", "people"]);
     let authorities = reader.authorities(&root);
+    let people = reader.people(&root, &authorities);
     if reader.notes.is_empty() {
-        Ok(Registry::listed(authorities))
+        Ok(Registry::of(authorities, reader.hours, people))
     } else {
         Err(reader.notes.finish())
     }
@@ -33,6 +50,7 @@ pub fn parse_registry(text: &str) -> Result<Registry, Vec<Located>> {
 
 struct Reader<'s> {
     notes: Notes<'s>,
+    hours: BTreeMap<AuthorityId, UsualHours>,
 }
 
 impl Reader<'_> {
@@ -67,6 +85,14 @@ impl Reader<'_> {
         let country = country.and_then(|entry| entry.country(notes));
         let natures = table.require(notes, "natures");
         let natures = natures.and_then(|natures| self.natures(&natures));
+        let channels = self.channels(&table);
+        let valid_from = self.day(&table, "valid_from");
+        let valid_until = self.day(&table, "valid_until");
+        if valid_from.zip(valid_until).is_some_and(|(from, until)| until <= from) {
+            self.notes.mistake(table.below("valid_until"), "must be later than valid_from");
+        }
+        let rate = self.rate(&table);
+        self.usual_hours(id.as_ref(), &table);
         let callback_numbers = self.callback_numbers(&table);
         let recipient_keys = self.recipient_keys(&table);
         Some(Authority {
@@ -77,7 +103,128 @@ impl Reader<'_> {
             callback_numbers,
             recipient_keys,
             natures: natures?,
+            channels,
+            valid_from,
+            valid_until,
+            rate,
         })
+    }
+
+    /// The identities of the certificates that an authority speaks by.
+    fn channels(&mut self, table: &Table<'_>) -> BTreeSet<SpiffeId> {
+        let wanted = "a list of identities, such as [\"spiffe://example.org/portal/fr-pnij\"]";
+        let Some(entry) = table.get("channels") else { return BTreeSet::new() };
+        let list = entry.list(&mut self.notes, wanted).unwrap_or_default();
+        list.iter().filter_map(|entry| self.identity(entry)).collect()
+    }
+
+    fn identity(&mut self, entry: &Entry<'_>) -> Option<SpiffeId> {
+        let wanted = "a SPIFFE ID in quotes, such as \"spiffe://example.org/people/ana\"";
+        let text = entry.text(&mut self.notes, wanted)?;
+        let identity = text.parse().ok().filter(|uri| channel_subject(uri).is_some());
+        if identity.is_none() {
+            self.notes.mistake(&entry.path, format!("must be {wanted}, of at most 137 characters"));
+        }
+        identity
+    }
+
+    /// The first instant of a day in UTC.
+    fn day(&mut self, table: &Table<'_>, key: &str) -> Option<Timestamp> {
+        const WANTED: &str = "a day in quotes, such as \"2026-11-01\"";
+        let entry = table.get(key)?;
+        let text = entry.text(&mut self.notes, WANTED)?;
+        let day: Option<jiff::civil::Date> = text.parse().ok();
+        let instant = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
+        let millis = instant.and_then(|at| u64::try_from(at.timestamp().as_millisecond()).ok());
+        if millis.is_none() {
+            self.notes.mistake(entry.path, format!("must be {WANTED}"));
+        }
+        millis.map(Timestamp::from_millis)
+    }
+
+    fn rate(&mut self, table: &Table<'_>) -> Option<Rate> {
+        const WANTED: &str = "a number of requests from 1 to 1000000";
+        let mut number = |key: &str| {
+            let entry = table.get(key)?;
+            let count = entry.count(&mut self.notes, WANTED)?;
+            let count = u32::try_from(count).ok().filter(|count| (1..=1_000_000).contains(count));
+            if count.is_none() {
+                self.notes.mistake(entry.path, format!("must be {WANTED}"));
+            }
+            count
+        };
+        match (number("emergency_per_minute"), number("routine_per_minute")) {
+            (Some(emergency_per_minute), Some(routine_per_minute)) => {
+                Some(Rate { emergency_per_minute, routine_per_minute })
+            }
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                let both = "says one rate; say both emergency_per_minute and routine_per_minute";
+                self.notes.mistake(table.below("emergency_per_minute"), both);
+                None
+            }
+        }
+    }
+
+    fn usual_hours(&mut self, id: Option<&AuthorityId>, table: &Table<'_>) {
+        let Some(entry) = table.get("usual_hours") else { return };
+        let wanted = "hours in quotes, such as \"07:00-20:00 Europe/Paris\"";
+        let Some(text) = entry.text(&mut self.notes, wanted) else { return };
+        match text.parse::<UsualHours>() {
+            Ok(hours) => self.hours.extend(id.map(|id| (id.clone(), hours))),
+            Err(rule) => self.notes.mistake(entry.path, rule.to_string()),
+        }
+    }
+
+    /// The people of the desk. A certificate names one person, or one portal, and never both.
+    fn people(
+        &mut self,
+        root: &Table<'_>,
+        authorities: &[Authority],
+    ) -> BTreeMap<SpiffeId, Person> {
+        let mut people = BTreeMap::new();
+        let Some(section) = root.table(&mut self.notes, "people") else { return people };
+        for (name, entry) in section.entries() {
+            let subject = self.id::<Subject>(name, &entry);
+            let Some(table) = entry.table(&mut self.notes) else { continue };
+            table.only(&mut self.notes, "key", &PERSON_KEYS);
+            let identity = table.require(&mut self.notes, "identity");
+            let path = table.below("identity");
+            let identity = identity.and_then(|entry| self.identity(&entry));
+            let roles = table.require(&mut self.notes, "roles");
+            let roles = roles.and_then(|entry| self.roles(&entry));
+            let Some(((identity, roles), subject)) = identity.zip(roles).zip(subject) else {
+                continue;
+            };
+            let is_channel = |authority: &Authority| authority.channels.contains(&identity);
+            if authorities.iter().any(is_channel) {
+                self.notes.mistake(&path, "is the channel of an authority, and cannot be a person");
+            }
+            if people.insert(identity, Person { subject, roles }).is_some() {
+                self.notes.mistake(&path, "is somebody else's already");
+            }
+        }
+        people
+    }
+
+    fn roles(&mut self, entry: &Entry<'_>) -> Option<BTreeSet<Role>> {
+        let words = Role::ALL.iter().filter(|role| **role != Role::Portal).map(|role| role.word());
+        let wanted = format!("a list of roles, of {}", words.collect::<Vec<_>>().join(", "));
+        let list = entry.list(&mut self.notes, &wanted)?;
+        let mut roles = BTreeSet::new();
+        for entry in &list {
+            let Some(word) = entry.text(&mut self.notes, "a role in quotes") else { continue };
+            // A portal is what an authority's channel is; nobody at the desk speaks for one.
+            match Role::from_word(word).filter(|role| *role != Role::Portal) {
+                Some(role) => _ = roles.insert(role),
+                None => self.notes.mistake(&entry.path, format!("must be one of {wanted}")),
+            }
+        }
+        if list.is_empty() {
+            self.notes
+                .mistake(&entry.path, format!("must be {wanted}; with none, they may do nothing"));
+        }
+        Some(roles)
     }
 
     fn natures(&mut self, entry: &Entry<'_>) -> Option<BTreeSet<Nature>> {

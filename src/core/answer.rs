@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::memory::RequestDigest;
 use super::names::Subject;
 use super::time::Timestamp;
 use super::words::words;
@@ -17,6 +18,8 @@ pub struct FirstResponse {
     pub by: Subject,
     /// Whether the responder's claim had ended when it arrived: a fact all the same.
     pub is_claim_lost: bool,
+    /// What exactly was said, where it was said with the answer itself.
+    pub digest: Option<RequestDigest>,
 }
 
 /// What a first response says.

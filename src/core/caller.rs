@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::identity::{Actor, Identity};
 use super::names::{AuthorityId, Subject};
 use super::words::words;
 
@@ -35,6 +36,8 @@ pub enum Authorities {
 pub struct Caller {
     /// Who it is.
     pub subject: Subject,
+    /// By which certificate they came; `None` on loopback without certificates.
+    pub identity: Option<Identity>,
     /// What they may do.
     pub roles: BTreeSet<Role>,
     /// For whom they may do it, where the role is [`Role::Portal`].
@@ -42,6 +45,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who calls, for the record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor { subject: self.subject.clone(), identity: self.identity.clone() }
+    }
+
     /// Whether the caller has `role`.
     #[must_use]
     pub fn has_role(&self, role: Role) -> bool {

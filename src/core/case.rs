@@ -18,6 +18,7 @@ use super::nature::{Band, Nature};
 use super::outcome::{Disclosure, Disposition, Ended, Proposal};
 use super::page::PageRecord;
 use super::policy::PolicyId;
+use super::risk::Risk;
 use super::time::Timestamp;
 use super::verification::Verification;
 
@@ -42,6 +43,9 @@ pub struct Case {
     pub request_digest: RequestDigest,
     /// When the request was accepted.
     pub accepted_at: Timestamp,
+    /// What was promised then, as the receipt says it. A raised band brings the clock forward, never
+    /// this.
+    pub promised: Promised,
     /// The instant of the latest transition; no later decision is made before it.
     pub last_event_at: Timestamp,
     /// Every clock that runs or ran on it: the latest of each kind. The first-response clock is
@@ -73,6 +77,9 @@ pub struct Case {
     pub disclosures: Vec<Disclosure>,
     /// How and when it ended.
     pub ended: Option<Ended>,
+    /// What calls for more care in verifying. Never shown to an authority, and never a reason to wait
+    /// with an answer.
+    pub risks: BTreeSet<Risk>,
     /// Cases with a target in common, found by fingerprint. Never shown to an authority.
     pub likely_duplicates: BTreeSet<CaseId>,
     /// Cases that a person found to be about the same matter, and whether each is the same authority's.
@@ -89,6 +96,15 @@ pub struct Case {
     pub memory: Memory,
 }
 
+/// When a first response was promised for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// The desk's own objective.
+    pub target_at: Timestamp,
+    /// The public promise.
+    pub limit_at: Timestamp,
+}
+
 /// What is asked for, as far as decisions and reports read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -102,6 +118,10 @@ pub struct Facts {
     pub protections: BTreeSet<Protection>,
     /// Its targets, by keyed fingerprint.
     pub fingerprints: BTreeSet<Fingerprint>,
+    /// How many targets it names; kept for the reports when what they were is purged.
+    pub targets: u32,
+    /// The officer who asks, by keyed fingerprint.
+    pub officer: Option<Fingerprint>,
     /// The incident its sender named, by keyed fingerprint.
     pub incident_tag: Option<Fingerprint>,
 }

@@ -9,10 +9,14 @@ use super::case_id::CaseId;
 use super::clock::{ClockKind, Mark, PauseReason};
 use super::conflict::Stance;
 use super::data::{DataCategory, Protection};
+use super::identity::Actor;
+use super::memory::RequestDigest;
 use super::names::{AuthorityId, IncidentName, KeyId, PhoneId, SinkName, Subject};
 use super::nature::{Band, Nature};
 use super::outcome::Outcome;
 use super::page::{Page, PageKey, SinkAnswer};
+use super::risk::Risk;
+use super::state::State;
 use super::time::Timestamp;
 use super::verification::Verification;
 use super::words::words;
@@ -28,6 +32,14 @@ pub struct Change {
     pub version: u64,
     /// The instant of the decision.
     pub at: Timestamp,
+    /// Who did it; `None` where time or the service did.
+    pub actor: Option<Actor>,
+    /// Where the case stood before; `None` for a new one, and where an older version did not say.
+    pub from: Option<State>,
+    /// Where it stands since; `None` where an older version did not say.
+    pub to: Option<State>,
+    /// What was sent, where the record vouches for it: the request, or the first response.
+    pub digest: Option<RequestDigest>,
     /// What happened, in order; never empty.
     pub events: Vec<Event>,
 }
@@ -243,6 +255,13 @@ pub enum Event {
         /// Which.
         cases: BTreeSet<CaseId>,
     },
+    /// What calls for more care in verifying was seen as the request came in.
+    RisksSeen {
+        /// What.
+        risks: BTreeSet<Risk>,
+    },
+    /// The authority was suspended: whatever was verified must be verified anew.
+    AuthoritySuspended,
     /// A person found another case to be about the same matter.
     DuplicateLinked {
         /// Who.

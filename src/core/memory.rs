@@ -6,6 +6,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use super::caller::Role;
+use super::identity::{Actor, Identity};
 use super::names::{RequestId, Subject};
 
 /// SHA-256 of a request: its method and its message as sent.
@@ -41,12 +42,33 @@ pub struct Act {
     pub request_id: RequestId,
     /// What exactly they asked for.
     pub digest: RequestDigest,
+    /// By which certificate; `None` on loopback without certificates.
+    pub identity: Option<Identity>,
+    /// What they said to the authority, where the record vouches for it.
+    pub content: Option<RequestDigest>,
 }
 
 /// SHA-256(caller, request id), cut to 128 bits: chance never makes two acts of a case meet.
 pub type ActKey = [u8; 16];
 
 impl Act {
+    /// An act without a certificate behind it.
+    #[must_use]
+    pub const fn new(
+        by: Subject,
+        roles: BTreeSet<Role>,
+        request_id: RequestId,
+        digest: RequestDigest,
+    ) -> Self {
+        Self { by, roles, request_id, digest, identity: None, content: None }
+    }
+
+    /// Who acts, for the record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor { subject: self.by.clone(), identity: self.identity.clone() }
+    }
+
     /// Whether who acts has `role`.
     #[must_use]
     pub fn has_role(&self, role: Role) -> bool {

@@ -53,6 +53,8 @@ impl Intake {
                 categories: BTreeSet::new(),
                 protections: BTreeSet::new(),
                 fingerprints: BTreeSet::new(),
+                targets: 0,
+                officer: None,
                 incident_tag: None,
             },
             non_disclosure_until: None,
@@ -60,6 +62,8 @@ impl Intake {
             is_preservation_requested: false,
             incident: None,
             likely_duplicates: BTreeSet::new(),
+            risks: BTreeSet::new(),
+            by: None,
         }
     }
 }

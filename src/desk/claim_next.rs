@@ -371,7 +371,7 @@ fn own_act(kind: &str, by: &Subject, epoch: u64) -> Act {
         .parse()
         .expect("a word, a stroke and a number follow the rule of request ids");
     let digest = RequestDigest::of(kind, &epoch.to_be_bytes());
-    Act { by: by.clone(), roles: std::collections::BTreeSet::new(), request_id, digest }
+    Act::new(by.clone(), std::collections::BTreeSet::new(), request_id, digest)
 }
 
 /// Releases, in the caller's name, a claim that never reached the caller, unless the caller has got

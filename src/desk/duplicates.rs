@@ -74,7 +74,7 @@ impl<S: Store> Duplicates<S> {
         for entry in &entries {
             // What cannot be read holds no request that this version has taken in; the pager puts
             // it aside and raises the alarm.
-            if let Ok(change) = &entry.change
+            if let Some(change) = entry.change()
                 && is_accepted(change)
             {
                 match self.compare(change.case).await {

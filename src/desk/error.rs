@@ -2,6 +2,7 @@
 
 use crate::core::Refusal;
 use crate::core::incident::IncidentRefusal;
+use crate::core::standing::StandingRefusal;
 use crate::registry::NotEntitled;
 use crate::store::StoreError;
 
@@ -14,6 +15,9 @@ pub enum Error {
     /// The rules of incidents do not allow it.
     #[error(transparent)]
     Incident(#[from] IncidentRefusal),
+    /// The rules of standings do not allow it.
+    #[error(transparent)]
+    Standing(#[from] StandingRefusal),
     /// The registry does not let the authority ask.
     #[error(transparent)]
     NotEntitled(#[from] NotEntitled),

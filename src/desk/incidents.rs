@@ -13,7 +13,7 @@ use crate::clock::monotonic_now;
 use crate::core::incident::{
     Incident, IncidentCommand, IncidentDecision, IncidentFigures, decide_incident,
 };
-use crate::core::{Act, Command, IncidentName, Lane, Sorting};
+use crate::core::{Act, Command, IncidentName, Lane, Notice, Sorting, What};
 use crate::store::{IncidentCommit, Outcome, StoreError};
 use crate::telemetry::metrics;
 
@@ -77,9 +77,15 @@ impl<S: Store> Desk<S> {
                 IncidentDecision::Refused(refusal) => return Err(Error::Incident(refusal)),
                 IncidentDecision::Next(next) => next,
             };
+            let incident = name.clone();
+            let what = match command {
+                IncidentCommand::Open(..) => What::IncidentOpened { incident },
+                IncidentCommand::Close => What::IncidentClosed { incident },
+            };
             let commit = IncidentCommit {
                 incident: *next,
                 facts: facts.clone(),
+                notice: Notice { at: loaded.now, by: Some(act.actor()), what },
                 observed_at: loaded.now,
                 age_max: super::transact::AGE_MAX,
             };

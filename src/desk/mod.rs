@@ -1,6 +1,8 @@
 //! The use cases: load, decide, commit, and again when somebody else was first.
 
+mod background;
 mod claim_next;
+mod cooling;
 mod duplicates;
 mod error;
 mod hints;
@@ -9,6 +11,7 @@ mod inspection;
 mod near;
 mod policies;
 mod settings;
+mod standing;
 mod status;
 mod transact;
 mod upkeep;
@@ -25,7 +28,7 @@ use crate::clock::monotonic_now;
 use crate::core::policy::live::Live;
 use crate::core::{
     Act, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy, Refusal,
-    Report, Timestamp,
+    Report, RequestDigest, Timestamp,
 };
 pub use crate::registry::NotEntitled;
 use crate::registry::Registry;
@@ -56,6 +59,8 @@ pub struct Desk<S> {
     policies: Policies,
     live: ArcSwap<Live>,
     registry: ArcSwap<Registry>,
+    /// From when on what the registry holds may be relied on.
+    usable: ArcSwap<cooling::Usable>,
     fingerprints: crate::fingerprint::FingerprintKey,
     /// The open incidents, as this process last saw them.
     open_incidents: ArcSwap<Vec<Incident>>,
@@ -89,6 +94,7 @@ impl<S: Store> Desk<S> {
             policies: Policies::new(policy),
             live: ArcSwap::from_pointee(live),
             registry: ArcSwap::from_pointee(registry),
+            usable: ArcSwap::default(),
             fingerprints,
             open_incidents: ArcSwap::default(),
             hints: Hints::default(),
@@ -142,11 +148,7 @@ impl<S: Store> Desk<S> {
         let id = intake.case_id();
         let submitted = match self.admit(&mut intake) {
             Ok(()) => {
-                // Found now, it costs the case no change of its own later. What is not found, for a
-                // read that fails, the follower of the stream finds.
-                let targets = &intake.facts.fingerprints;
-                let found = self.with_same_target(id, targets, None).await;
-                intake.likely_duplicates = found.unwrap_or_default();
+                self.note_background(id, &mut intake).await;
                 let extras = Extras { said: Said::Request(request), note: None };
                 self.accept(id, &Command::Accept(intake), &extras).await
             }
@@ -183,7 +185,8 @@ impl<S: Store> Desk<S> {
         if intake.authority.is_synthetic() {
             return Err(NotEntitled::NotListed.into());
         }
-        registry.may_ask(&intake.authority, intake.nature)?;
+        let now = self.now_estimate().unwrap_or(Timestamp::from_millis(0));
+        registry.may_ask(&intake.authority, intake.nature, now)?;
         if let Some(authority) = registry.authority(&intake.authority) {
             intake.facts.country = authority.country.clone();
         }
@@ -198,7 +201,16 @@ impl<S: Store> Desk<S> {
     ///
     /// # Errors
     /// The case does not allow it, or it is not known to be stored.
-    pub async fn act(&self, id: CaseId, act: Act, deed: Deed, said: Said) -> Result<Done, Error> {
+    pub async fn act(
+        &self,
+        id: CaseId,
+        mut act: Act,
+        deed: Deed,
+        said: Said,
+    ) -> Result<Done, Error> {
+        if let Said::Response(bytes) = &said {
+            act.content = Some(RequestDigest::of("Respond", bytes));
+        }
         self.transact(id, &Command::Act(act, deed), &Extras { said, note: None }).await
     }
 

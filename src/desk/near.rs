@@ -13,7 +13,7 @@ use super::{Desk, Error};
 use crate::clock::monotonic_now;
 use crate::core::projection::{Due, next_due};
 use crate::core::{Case, CaseId, Change, Command, Decision, Next, Timestamp, decide};
-use crate::store::{Cursor, Index, Store, StoreError};
+use crate::store::{Cursor, Entry, Index, Store, StoreError};
 
 /// How near a wake must be to be held.
 const HORIZON: Duration = Duration::from_mins(5);
@@ -205,7 +205,7 @@ impl<S: Store> Follower<S> {
             let Some(last) = entries.last() else { break };
             cursor = last.cursor;
             let mut book = desk.near.lock();
-            let changes = entries.iter().filter_map(|entry| entry.change.as_ref().ok());
+            let changes = entries.iter().filter_map(Entry::change);
             changed.extend(changes.filter(|change| book.is_new(change)).map(|change| change.case));
         }
         if is_lost || is_sweep_due {

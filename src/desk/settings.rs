@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Desk, Error, Index, Store};
 use crate::core::policy::live::Live;
-use crate::core::{ContactName, DeskName, Policy};
+use crate::core::{ContactName, DeskName, Policy, What};
 use crate::fingerprint::FingerprintKey;
 use crate::registry::Registry;
 
@@ -61,9 +61,18 @@ impl<S: Store> Desk<S> {
             return Err(Error::ContactsInUse { missing });
         }
         self.store.keep_policy(&policy).await?;
+        let usable = self.first_seen(&registry).await?;
+        if policy.id() != self.policy().id() {
+            self.tell(None, What::PolicyReplaced { policy: policy.id() }).await?;
+        }
+        if registry.version() != self.registry().version() {
+            let version = registry.version().map(|version| version.0);
+            self.tell(None, What::RegistryReplaced { registry: version }).await?;
+        }
         self.policies.replace(policy);
         self.live.store(live.into());
         self.registry.store(registry.into());
+        self.usable.store(usable.into());
         Ok(())
     }
 

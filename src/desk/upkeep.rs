@@ -41,7 +41,12 @@ impl<S: Store> Upkeep<S> {
     /// Goes on for ever. A store that does not answer shows in the age of the figures.
     pub async fn run(self) {
         let mut trimmed_at: Option<Instant> = None;
+        let mut is_registry_known = false;
         loop {
+            if !is_registry_known {
+                // Until then nothing can be disclosed; answers wait for nothing of it.
+                is_registry_known = self.desk.look_up_registry().await.is_ok();
+            }
             if let Ok(figures) = self.desk.store.figures().await {
                 metrics::figures(self.desk.name(), &figures);
                 *self.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner) =

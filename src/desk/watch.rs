@@ -11,7 +11,7 @@ use tokio::sync::watch as latest;
 use tokio::time::sleep;
 
 use super::{Desk, Error};
-use crate::core::{AuthorityId, Case, CaseId, Change};
+use crate::core::{AuthorityId, Case, CaseId, Change, Told};
 use crate::store::{Cursor, Index, Kept, Store, StoreError};
 
 /// How often the loop looks when nobody tells it of a change.
@@ -170,8 +170,8 @@ impl<S: Store> Watch<S> {
         let entries = self.desk.store.changes(self.cursor, READ_MAX).await?;
         for entry in entries {
             self.cursor = entry.cursor;
-            match entry.change {
-                Ok(change) if self.is_in_scope(&change) => {
+            match entry.told {
+                Ok(Told::Change(change)) if self.is_in_scope(&change) => {
                     let followed = Followed::Change(Box::new(change));
                     self.pending.push_back((followed, Some(entry.cursor)));
                 }

@@ -19,6 +19,7 @@ pub(super) fn caller(metadata: &MetadataMap) -> Result<Caller, Status> {
     match (values.next(), values.next()) {
         (None, _) => Ok(Caller {
             subject: LOCAL_OPERATOR.parse().expect("a constant that follows the rule"),
+            identity: None,
             roles: Role::ALL.iter().copied().collect(),
             authorities: Authorities::All,
         }),
@@ -33,7 +34,8 @@ pub(super) fn caller(metadata: &MetadataMap) -> Result<Caller, Status> {
 fn parse(text: &str) -> Option<Caller> {
     let mut parts = text.split(';').map(str::trim);
     let subject = parts.next()?.parse().ok()?;
-    let mut caller = Caller { subject, roles: BTreeSet::new(), authorities: Authorities::All };
+    let mut caller =
+        Caller { subject, identity: None, roles: BTreeSet::new(), authorities: Authorities::All };
     for part in parts {
         let (name, list) = part.split_once('=')?;
         let words = list.split(',').map(str::trim);

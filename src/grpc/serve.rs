@@ -243,7 +243,7 @@ pub(super) fn act<M: prost::Message>(
     let request_id = checks.name("request_id", request_id)?;
     let digest = RequestDigest::of(method, &content.encode_to_vec());
     let (by, roles) = (caller.subject.clone(), caller.roles.clone());
-    Some(Act { by, roles, request_id, digest })
+    Some(Act { identity: caller.identity.clone(), ..Act::new(by, roles, request_id, digest) })
 }
 
 /// The checked parts of a message, or everything that is wrong with it.

@@ -5,6 +5,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::core::incident::IncidentRefusal;
+use crate::core::standing::StandingRefusal;
 use crate::core::{CaseId, Refusal, Role, Violation};
 use crate::desk::{Error, NotEntitled, StoreError};
 
@@ -122,6 +123,7 @@ pub(super) fn error(error: Error) -> Status {
     match &error {
         Error::Refused(refusal) => status(code, reason, refusal.to_string()),
         Error::Incident(_)
+        | Error::Standing(_)
         | Error::NotEntitled(_)
         | Error::ContactsInUse { .. }
         | Error::TooOld
@@ -153,6 +155,9 @@ const fn refused(refusal: Refusal) -> (Code, &'static str) {
         Refusal::NotAnswered => "NOT_ANSWERED",
         Refusal::DisclosureNotApproved => "DISCLOSURE_NOT_APPROVED",
         Refusal::NotVerified => "NOT_VERIFIED",
+        Refusal::AuthoritySuspended => "AUTHORITY_SUSPENDED",
+        Refusal::CallbackNumberTooNew => "CALLBACK_NUMBER_TOO_NEW",
+        Refusal::RecipientKeyTooNew => "RECIPIENT_KEY_TOO_NEW",
         Refusal::SecondPersonNeeded => "SECOND_PERSON_NEEDED",
         Refusal::LegalReviewerNeeded => "LEGAL_REVIEWER_NEEDED",
         Refusal::ConflictStands => "CONFLICT_STANDS",
@@ -185,7 +190,15 @@ fn classify(error: &Error) -> (Code, &'static str) {
             IncidentRefusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
             IncidentRefusal::Closed => (Code::FailedPrecondition, "INCIDENT_CLOSED"),
         },
+        Error::Standing(refusal) => match refusal {
+            StandingRefusal::NotFound => (Code::NotFound, "AUTHORITY_UNKNOWN"),
+            StandingRefusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
+            StandingRefusal::NotSuspended => (Code::FailedPrecondition, "AUTHORITY_NOT_SUSPENDED"),
+        },
         Error::NotEntitled(NotEntitled::NotListed) => (Code::NotFound, "AUTHORITY_UNKNOWN"),
+        Error::NotEntitled(NotEntitled::NotValid) => {
+            (Code::PermissionDenied, "AUTHORITY_NOT_VALID")
+        }
         Error::NotEntitled(NotEntitled::OtherNatures) => {
             (Code::PermissionDenied, "NATURE_NOT_ALLOWED")
         }

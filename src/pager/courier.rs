@@ -76,7 +76,7 @@ impl<S: Store> Courier<S> {
     /// Does what the change asks for, as far as the case still wants it.
     pub(super) async fn serve(&self, seen: &Seen, taken: &Taken) -> Served {
         let Taken { entry, is_left } = taken;
-        let Ok(change) = &entry.change else { return Served::Done };
+        let Some(change) = entry.change() else { return Served::Done };
         let trace = entry.trace.as_ref();
         let paged: Vec<PageRecord> =
             change.events.iter().filter_map(|event| asked_for(event, change, &seen.case)).collect();

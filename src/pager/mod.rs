@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::clock::monotonic_now;
-use crate::core::{CaseId, Event};
+use crate::core::{CaseId, Event, Told};
 use crate::desk::Desk;
 use crate::store::{Cursor, Entry, Store, StoreError, Unreadable};
 use crate::telemetry::metrics;
@@ -161,8 +161,8 @@ impl<S: Store> Pager<S> {
         let (mut asking, mut failed) = (Vec::new(), None);
         for taken in taken {
             let cursor = taken.entry.cursor;
-            match &taken.entry.change {
-                Ok(change) if change.events.iter().any(Event::concerns_pages) => {
+            match &taken.entry.told {
+                Ok(Told::Change(change)) if change.events.iter().any(Event::concerns_pages) => {
                     asking.push((change.case, taken));
                 }
                 Ok(_) => self.done.push(cursor),

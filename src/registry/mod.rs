@@ -5,13 +5,24 @@
 //! and to which key data is sealed is known from here alone, never from what somebody sent. A registry
 //! is a value: it is replaced as a whole by another valid one, or not at all.
 
-use std::collections::BTreeMap;
+mod hours;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::core::authority::{CallbackNumber, RecipientKey};
-use crate::core::{Authority, AuthorityId, KeyId, Nature, PhoneId};
+use crate::core::{
+    Authorities, Authority, AuthorityId, Caller, Identity, KeyId, Nature, PhoneId, Role, SpiffeId,
+    Subject, Timestamp,
+};
+
+pub use hours::{BadHours, UsualHours};
+
+/// How long a number or key that is new in the registry must not be relied on: whoever got at the
+/// registry, or at the mailbox that asks for changes, waits for the call-back too.
+pub const COOLING_OFF: Duration = Duration::from_hours(24);
 
 /// All authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +38,48 @@ pub enum Registry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     authorities: BTreeMap<AuthorityId, Authority>,
+    usual_hours: BTreeMap<AuthorityId, UsualHours>,
+    people: BTreeMap<SpiffeId, Person>,
     version: RegistryVersion,
+}
+
+/// Somebody at the desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// What they are called.
+    pub subject: Subject,
+    /// What they may do.
+    pub roles: BTreeSet<Role>,
+}
+
+/// Something in the registry that a disclosure rests on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    /// A call-back number.
+    Number(AuthorityId, PhoneId, String),
+    /// A recipient key.
+    Key(AuthorityId, KeyId, [u8; 32]),
+}
+
+impl Item {
+    /// What it is remembered by: it changes with whose it is, its id and what it is.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 16] {
+        let mut hasher = Sha256::new();
+        let (word, authority, id, content) = match self {
+            Self::Number(authority, id, number) => {
+                ("number", authority, id.as_str(), number.as_bytes())
+            }
+            Self::Key(authority, id, key) => ("key", authority, id.as_str(), key.as_slice()),
+        };
+        for part in [word.as_bytes(), authority.as_str().as_bytes(), id.as_bytes(), content] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hasher.finalize()[..16]);
+        digest
+    }
 }
 
 /// The content address of a registry: two with the same version hold the same.
@@ -43,16 +95,84 @@ pub enum NotEntitled {
     /// It is listed for other natures.
     #[error("this authority is not registered for requests of this nature")]
     OtherNatures,
+    /// Its entry is not valid yet, or no longer.
+    #[error(
+        "this authority's entry in the registry is not valid today; have the provider renew it"
+    )]
+    NotValid,
 }
 
 impl Registry {
     /// The registry of these authorities.
     #[must_use]
     pub fn listed(authorities: impl IntoIterator<Item = Authority>) -> Self {
+        Self::of(authorities, BTreeMap::new(), BTreeMap::new())
+    }
+
+    /// The registry of these authorities, their hours, and the people of the desk by their certificates.
+    #[must_use]
+    pub fn of(
+        authorities: impl IntoIterator<Item = Authority>,
+        usual_hours: BTreeMap<AuthorityId, UsualHours>,
+        people: BTreeMap<SpiffeId, Person>,
+    ) -> Self {
         let by_id = |authority: Authority| (authority.id.clone(), authority);
         let authorities = authorities.into_iter().map(by_id).collect();
-        let version = content_address(&authorities);
-        Self::Listed(Listing { authorities, version })
+        let version = content_address(&authorities, &usual_hours, &people);
+        Self::Listed(Listing { authorities, usual_hours, people, version })
+    }
+
+    /// Who holds this certificate, by what it names exactly; `None` for somebody whom nobody knows.
+    #[must_use]
+    pub fn caller(&self, identity: &Identity) -> Option<Caller> {
+        let Self::Listed(listing) = self else { return None };
+        let person = listing.people.get(&identity.uri).map(|person| Caller {
+            subject: person.subject.clone(),
+            identity: Some(identity.clone()),
+            roles: person.roles.clone(),
+            authorities: Authorities::Only(BTreeSet::new()),
+        });
+        person.or_else(|| {
+            let bound = listing.authorities.values();
+            let bound = bound.filter(|authority| authority.channels.contains(&identity.uri));
+            let authorities: BTreeSet<AuthorityId> = bound.map(|found| found.id.clone()).collect();
+            if authorities.is_empty() {
+                return None;
+            }
+            Some(Caller {
+                subject: channel_subject(&identity.uri)?,
+                identity: Some(identity.clone()),
+                roles: BTreeSet::from([Role::Portal]),
+                authorities: Authorities::Only(authorities),
+            })
+        })
+    }
+
+    /// Everything that a disclosure may rest on.
+    #[must_use]
+    pub fn items(&self) -> Vec<Item> {
+        let of = |authority: &Authority| {
+            let id = authority.id.clone();
+            let number = |(phone, number): (&PhoneId, &String)| {
+                Item::Number(id.clone(), phone.clone(), number.clone())
+            };
+            let numbers: Vec<Item> = authority.callback_numbers.iter().map(number).collect();
+            let key =
+                |(key, digest): (&KeyId, &[u8; 32])| Item::Key(id.clone(), key.clone(), *digest);
+            numbers.into_iter().chain(authority.recipient_keys.iter().map(key)).collect::<Vec<_>>()
+        };
+        self.authorities().flat_map(of).collect()
+    }
+
+    /// Whether the authority works at that hour, as far as the registry says.
+    #[must_use]
+    pub fn is_usual_hour(&self, id: &AuthorityId, now: Timestamp) -> bool {
+        match self {
+            Self::Unlisted => true,
+            Self::Listed(listing) => {
+                listing.usual_hours.get(id).is_none_or(|hours| hours.contain(now))
+            }
+        }
     }
 
     /// The authority with this id, if it is listed.
@@ -64,31 +184,25 @@ impl Registry {
         }
     }
 
-    /// Whether this authority may ask about this.
+    /// Whether this authority may ask about this at `now`.
     ///
     /// # Errors
-    /// It is not listed, or only for other natures.
-    pub fn may_ask(&self, id: &AuthorityId, nature: Nature) -> Result<(), NotEntitled> {
+    /// It is not listed, not valid now, or only for other natures.
+    pub fn may_ask(
+        &self,
+        id: &AuthorityId,
+        nature: Nature,
+        now: Timestamp,
+    ) -> Result<(), NotEntitled> {
         match self {
             Self::Unlisted => Ok(()),
             Self::Listed(listing) => match listing.authorities.get(id) {
                 None => Err(NotEntitled::NotListed),
+                Some(authority) if !authority.is_valid(now) => Err(NotEntitled::NotValid),
                 Some(authority) if authority.may_ask_about(nature) => Ok(()),
                 Some(_) => Err(NotEntitled::OtherNatures),
             },
         }
-    }
-
-    /// The number that the registry holds for this authority under this id.
-    #[must_use]
-    pub fn callback_number(&self, id: &AuthorityId, number: &PhoneId) -> Option<CallbackNumber> {
-        self.authority(id)?.callback_number(number)
-    }
-
-    /// The key that the registry holds for this authority under this id.
-    #[must_use]
-    pub fn recipient_key(&self, id: &AuthorityId, key: &KeyId) -> Option<RecipientKey> {
-        self.authority(id)?.recipient_key(key)
     }
 
     /// Every listed authority, by id.
@@ -134,9 +248,19 @@ impl fmt::Debug for RegistryVersion {
     }
 }
 
+/// What a portal is called: its SPIFFE ID without the scheme. `None` where that is too long.
+#[must_use]
+pub fn channel_subject(uri: &SpiffeId) -> Option<Subject> {
+    uri.as_str().strip_prefix("spiffe://")?.parse().ok()
+}
+
 /// Hashes everything that is listed, each text and list with its length, so that no two registries that
 /// differ share a version.
-fn content_address(authorities: &BTreeMap<AuthorityId, Authority>) -> RegistryVersion {
+fn content_address(
+    authorities: &BTreeMap<AuthorityId, Authority>,
+    usual_hours: &BTreeMap<AuthorityId, UsualHours>,
+    people: &BTreeMap<SpiffeId, Person>,
+) -> RegistryVersion {
     fn count(hasher: &mut Sha256, count: usize) {
         hasher.update((count as u64).to_be_bytes());
     }
@@ -145,10 +269,21 @@ fn content_address(authorities: &BTreeMap<AuthorityId, Authority>) -> RegistryVe
         hasher.update(text);
     }
     let mut hasher = Sha256::new();
-    hasher.update(b"urgence registry 1");
+    hasher.update(b"urgence registry 2");
     for authority in authorities.values() {
-        let Authority { id, agency, unit, country, callback_numbers, recipient_keys, natures } =
-            authority;
+        let Authority {
+            id,
+            agency,
+            unit,
+            country,
+            callback_numbers,
+            recipient_keys,
+            natures,
+            channels,
+            valid_from,
+            valid_until,
+            rate,
+        } = authority;
         for part in [id.as_str(), agency, unit, country.as_str()] {
             text(&mut hasher, part);
         }
@@ -166,6 +301,16 @@ fn content_address(authorities: &BTreeMap<AuthorityId, Authority>) -> RegistryVe
         for nature in natures {
             text(&mut hasher, nature.word());
         }
+        count(&mut hasher, channels.len());
+        channels.iter().for_each(|channel| text(&mut hasher, channel.as_str()));
+        text(&mut hasher, &format!("{valid_from:?} {valid_until:?} {rate:?}"));
+        text(&mut hasher, &format!("{:?}", usual_hours.get(id)));
+    }
+    for (uri, person) in people {
+        text(&mut hasher, uri.as_str());
+        text(&mut hasher, person.subject.as_str());
+        count(&mut hasher, person.roles.len());
+        person.roles.iter().for_each(|role| text(&mut hasher, role.word()));
     }
     let mut version = [0; 16];
     version.copy_from_slice(&hasher.finalize()[..16]);

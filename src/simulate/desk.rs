@@ -160,12 +160,8 @@ impl<'a> Desk<'a> {
         self.acts += 1;
         let mut digest = [0; 32];
         digest[..8].copy_from_slice(&self.acts.to_be_bytes());
-        Act {
-            by: by.subject.clone(),
-            roles: by.roles.clone(),
-            request_id: format!("act-{}", self.acts).parse().expect("a word and a number"),
-            digest: RequestDigest(digest),
-        }
+        let request_id = format!("act-{}", self.acts).parse().expect("a word and a number");
+        Act::new(by.subject.clone(), by.roles.clone(), request_id, RequestDigest(digest))
     }
 
     fn decide(&mut self, id: CaseId, command: &Command) -> Result<(), Refusal> {

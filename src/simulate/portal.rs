@@ -54,6 +54,10 @@ fn registered(case: &Case) -> Authority {
         callback_numbers: [(phone, DESK_PHONE.to_owned())].into(),
         recipient_keys: [(key, [0; 32])].into(),
         natures: Nature::ALL.iter().copied().collect(),
+        channels: BTreeSet::new(),
+        valid_from: None,
+        valid_until: None,
+        rate: None,
     }
 }
 

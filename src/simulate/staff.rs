@@ -19,7 +19,7 @@ use super::shift::{Shift, next_change};
 use crate::core::projection::{Place, ready};
 use crate::core::{
     Case, CaseId, Clock, ClockKind, Deed, Disposition, Epoch, Finding, FirstResponseKind, Manifest,
-    Proposed, Refusal, Role, Timestamp, Verification,
+    Proposed, Refusal, Role, Standing, Timestamp, Verification,
 };
 
 /// How long a person works at most without looking up.
@@ -181,7 +181,7 @@ impl Night<'_> {
 
     /// Approves a proposal as its second reader.
     pub(super) fn approve(&mut self, id: CaseId, by: &Person, number: u32) -> Result<(), Refusal> {
-        self.act(id, by, Deed::ApproveOutcome(number))?;
+        self.act(id, by, Deed::ApproveOutcome(number, Standing::default()))?;
         let has_gone_out = self.desk.case(id).disclosures.iter().any(|it| it.number == number);
         if has_gone_out {
             let confirming = self.truth(id).confirming;

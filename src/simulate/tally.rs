@@ -98,6 +98,8 @@ impl Tally {
                 | Event::Verified { .. }
                 | Event::ConflictRecorded { .. }
                 | Event::LikelyDuplicatesFound { .. }
+                | Event::RisksSeen { .. }
+                | Event::AuthoritySuspended
                 | Event::DuplicateLinked { .. }
                 | Event::OutcomeProposed { .. }
                 | Event::OutcomeApproved { .. }

@@ -8,7 +8,7 @@
 -- ARGV[7] what to note; '' for no note    ARGV[8] how long to note it, in ms
 -- ARGV[9] 'replace' to forget the value's other fields
 -- ARGV[10 .. 9+n] the score in each index; '' to leave it
--- ARGV[10+n ..] the version of each value it depends on, then pairs of field and content
+-- ARGV[10+n ..] the version of each value it depends on (0: it must not exist), then pairs of field and content
 --
 -- Returns { word, this server's time in ms, detail }. All checks come before the first write,
 -- because a script that fails half way keeps what it has written.
@@ -31,7 +31,8 @@ end
 local indexes = tonumber(ARGV[4])
 local depends = #KEYS - 3 - indexes
 for i = 1, depends do
-  if redis.call('HGET', KEYS[3 + indexes + i], 'version') ~= ARGV[9 + indexes + i] then
+  local version = redis.call('HGET', KEYS[3 + indexes + i], 'version') or '0'
+  if version ~= ARGV[9 + indexes + i] then
     return { 'dependency', now, KEYS[3 + indexes + i] }
   end
 end

@@ -13,9 +13,9 @@ use super::endpoints::RESPONSE_TIMEOUT;
 use super::keys::Keys;
 use super::link::Link;
 use super::script::CommitScript;
-use super::{Commit, IncidentCommit, Outcome, StoreError};
+use super::{Commit, IncidentCommit, Outcome, StandingCommit, StoreError};
 use crate::clock::{ServerClock, monotonic_now};
-use crate::core::{Case, CaseId, Timestamp};
+use crate::core::{Case, CaseId, Notice, Timestamp};
 use crate::telemetry::metrics;
 
 /// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
@@ -38,6 +38,9 @@ return 1";
 pub(super) enum Write {
     Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
     Incident(Box<IncidentCommit>, oneshot::Sender<Result<Outcome, StoreError>>),
+    Standing(Box<StandingCommit>, oneshot::Sender<Result<Outcome, StoreError>>),
+    /// What changes no value.
+    Notice(Box<Notice>, oneshot::Sender<Result<(), StoreError>>),
     /// A case as it was read, with its index entries.
     Repair {
         case: Box<Case>,
@@ -93,9 +96,11 @@ impl Committer {
             match write {
                 Write::Commit(_, reply)
                 | Write::Incident(_, reply)
+                | Write::Standing(_, reply)
                 | Write::Repair { reply, .. } => {
                     _ = reply.send(answer.and_then(Self::read));
                 }
+                Write::Notice(_, reply) => _ = reply.send(answer.map(|_| ())),
                 Write::Fence { reply, .. } => {
                     _ = reply.send(answer.map(|value| value == Value::Int(1)));
                 }
@@ -107,6 +112,8 @@ impl Committer {
         match write {
             Write::Commit(commit, _) => self.script.call(&self.keys, commit),
             Write::Incident(commit, _) => self.script.call_incident(&self.keys, commit),
+            Write::Standing(commit, _) => self.script.call_standing(&self.keys, commit),
+            Write::Notice(notice, _) => CommitScript::tell(&self.keys, notice),
             Write::Repair { case, observed_at, .. } => {
                 self.script.call_repair(&self.keys, case, *observed_at)
             }

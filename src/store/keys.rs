@@ -85,7 +85,27 @@ impl Keys {
         format!("{}:authority:{authority}", self.tag)
     }
 
-    /// STREAM: every change, in order.
+    /// ZSET: the cases that an officer sent, by the millisecond of acceptance.
+    pub(super) fn officer(&self, officer: Fingerprint) -> String {
+        format!("{}:officer:{}", self.tag, hex(&officer.0))
+    }
+
+    /// HASH: version, state: how an authority stands.
+    pub(super) fn standing(&self, authority: &AuthorityId) -> String {
+        format!("{}:standing:{authority}", self.tag)
+    }
+
+    /// ZSET: the suspended authorities, by the millisecond of their suspension.
+    pub(super) fn suspended(&self) -> String {
+        format!("{}:suspended", self.tag)
+    }
+
+    /// HASH: the millisecond at which each number and key of the registry was seen first, by digest.
+    pub(super) fn first_seen(&self) -> String {
+        format!("{}:first-seen", self.tag)
+    }
+
+    /// STREAM: every change and notice, in order.
     pub(super) fn events(&self) -> String {
         format!("{}:events", self.tag)
     }
@@ -121,6 +141,7 @@ impl Keys {
             Index::Wake => self.wake(),
             Index::All => self.cases(),
             Index::Authority(authority) => self.authority(authority),
+            Index::Officer(officer) => self.officer(*officer),
         }
     }
 }

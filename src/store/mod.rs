@@ -17,6 +17,7 @@ mod places;
 mod reads;
 mod redis_store;
 mod script;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,13 +26,13 @@ use std::time::Duration;
 
 use crate::core::memory::ActKey;
 use crate::core::{
-    AuthorityId, Case, CaseId, Change, Fingerprint, Incident, IncidentName, Lane, Next, Policy,
-    PolicyId, Timestamp,
+    AuthorityId, AuthorityStanding, Case, CaseId, Change, Fingerprint, Incident, IncidentName,
+    Lane, Next, Notice, Policy, PolicyId, Timestamp, Told,
 };
 pub use crate::telemetry::Figures;
 use crate::telemetry::traces::TraceParent;
 
-pub use codec::{decode_case, decode_change, encode_case, encode_change};
+pub use codec::{decode_case, decode_told, encode_case, encode_change, encode_notice};
 pub use durability::{AcceptedLoss, Durability, Finding};
 pub use error::{StoreError, Unreadable};
 pub use memory_store::MemoryStore;
@@ -80,6 +81,37 @@ pub trait Store: Send + Sync + 'static {
         &self,
         commit: IncidentCommit,
     ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
+    /// How an authority stands, and the time at which it did.
+    fn standing(
+        &self,
+        authority: &AuthorityId,
+    ) -> impl Future<Output = Result<LoadedStanding, StoreError>> + Send;
+
+    /// Every authority that is suspended, the first suspended first.
+    fn suspended(&self) -> impl Future<Output = Result<Vec<AuthorityStanding>, StoreError>> + Send;
+
+    /// Writes how an authority stands and tells it, or nothing, like [`Store::commit`].
+    fn commit_standing(
+        &self,
+        commit: StandingCommit,
+    ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
+    /// Tells a notice. When this returns, it is durable.
+    fn tell(&self, notice: Notice) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// How many cases of each index have at least that score.
+    fn count(
+        &self,
+        counted: &[(Index, u64)],
+    ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send;
+
+    /// Since when the store knows each of these. What it meets for the first time it knows from now on;
+    /// what it meets first of all, since ever.
+    fn first_seen(
+        &self,
+        items: &[SeenItem],
+    ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send;
 
     /// The cases whose wake has come, the most overdue first, leaving out the first `skip`.
     fn due(
@@ -274,6 +306,31 @@ impl fmt::Debug for Facts {
     }
 }
 
+/// How an authority stood at one instant.
+#[derive(Debug)]
+pub struct LoadedStanding {
+    /// The instant.
+    pub now: Timestamp,
+    /// How it stood.
+    pub standing: AuthorityStanding,
+}
+
+/// How an authority will stand.
+#[derive(Clone, Debug)]
+pub struct StandingCommit {
+    /// How it will stand.
+    pub standing: AuthorityStanding,
+    /// What is told of it.
+    pub notice: Notice,
+    /// The store's time as it was seen when that was decided.
+    pub observed_at: Timestamp,
+    /// How old that may be.
+    pub age_max: Duration,
+}
+
+/// What is remembered of something in the registry: a digest of whose it is, its id and its content.
+pub type SeenItem = [u8; 16];
+
 /// An incident to be written.
 #[derive(Clone, Debug)]
 pub struct IncidentCommit {
@@ -281,6 +338,8 @@ pub struct IncidentCommit {
     pub incident: Incident,
     /// The facts told of it, where they are new.
     pub facts: Option<Facts>,
+    /// What is told of it.
+    pub notice: Notice,
     /// The store's time as it was seen when that was decided.
     pub observed_at: Timestamp,
     /// How old that may be.
@@ -385,13 +444,19 @@ pub enum Index {
     All,
     /// Every case of one authority, the latest accepted first.
     Authority(AuthorityId),
+    /// Those that one officer sent, the latest accepted first.
+    Officer(Fingerprint),
 }
 
 impl Index {
     /// Whether the index is read from its end.
     pub(super) const fn is_latest_first(&self) -> bool {
         match self {
-            Self::All | Self::Authority(_) | Self::Target(_) | Self::Incident(_) => true,
+            Self::All
+            | Self::Authority(_)
+            | Self::Officer(_)
+            | Self::Target(_)
+            | Self::Incident(_) => true,
             Self::Ready(_) | Self::Synthetic | Self::Unanswered | Self::Claimed | Self::Wake => {
                 false
             }
@@ -423,7 +488,7 @@ pub struct Entry {
     /// Its name.
     pub cursor: Cursor,
     /// What happened.
-    pub change: Result<Change, Unreadable>,
+    pub told: Result<Told, Unreadable>,
     /// The trace that its commit was part of.
     pub trace: Option<TraceParent>,
 }
@@ -431,11 +496,17 @@ pub struct Entry {
 impl Entry {
     /// What is told under `cursor`, from its stored bytes.
     fn read(cursor: Cursor, stored: Result<&[u8], Unreadable>) -> Self {
-        let (change, trace) = match stored.and_then(codec::decode_traced) {
-            Ok((change, trace)) => (Ok(change), trace),
+        let (told, trace) = match stored.and_then(codec::decode_traced) {
+            Ok((told, trace)) => (Ok(told), trace),
             Err(error) => (Err(error), None),
         };
-        Self { cursor, change, trace }
+        Self { cursor, told, trace }
+    }
+
+    /// The change of a case that it is, if it is one and can be read.
+    #[must_use]
+    pub fn change(&self) -> Option<&Change> {
+        self.told.as_ref().ok().and_then(Told::change)
     }
 }
 

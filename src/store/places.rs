@@ -13,6 +13,8 @@ pub(super) fn touched(keys: &Keys, commit: &Commit) -> Vec<IndexPlace> {
     let case = &commit.next.case;
     // When a case was accepted never changes, so that is written once.
     let mut places = if case.version == 1 { all(keys, case) } else { changing(keys, case) };
+    // A tombstone names no officer any more, but the index still has the case; it ages out of every
+    // window, and tells nothing without the key of the fingerprints.
     places.extend(commit.forgotten.iter().map(|target| (keys.target(*target), None)));
     places
 }
@@ -25,6 +27,7 @@ pub(super) fn all(keys: &Keys, case: &Case) -> Vec<IndexPlace> {
         places.push((keys.cases(), accepted_ms));
     }
     places.push((keys.authority(&case.authority), accepted_ms));
+    places.extend(case.facts.officer.map(|officer| (keys.officer(officer), accepted_ms)));
     places.extend(targets(case).map(|target| (keys.target(target), accepted_ms)));
     places
 }

@@ -6,17 +6,14 @@ use redis::{FromRedisValue, Pipeline, RedisResult};
 
 use super::keys::Keys;
 use super::link::Link;
-use super::{
-    Contents, Due, Facts, Figures, Index, Loaded, LoadedIncident, Position, StoreError, Unreadable,
-    codec,
-};
+use super::{Contents, Due, Figures, Index, Loaded, Position, StoreError, Unreadable, codec};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::projection::Place;
-use crate::core::{Band, Case, CaseId, Incident, IncidentName, Lane, Timestamp};
+use crate::core::{Band, Case, CaseId, Lane, Timestamp};
 use crate::telemetry::metrics;
 
 /// What TIME answers: seconds and microseconds.
-type Time = (u64, u64);
+pub(super) type Time = (u64, u64);
 
 /// How many heads of a band are read to find the oldest.
 pub(super) const OLDEST_LOOKED_AT: usize = 4;
@@ -100,60 +97,6 @@ pub(super) async fn contents(link: &Link, keys: &Keys, id: CaseId) -> Result<Con
         }
     }
     Ok(contents)
-}
-
-pub(super) async fn incident(
-    link: &Link,
-    keys: &Keys,
-    clock: &ServerClock,
-    name: &IncidentName,
-) -> Result<LoadedIncident, StoreError> {
-    const OPERATION: &str = "load an incident";
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("TIME");
-    pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state").arg("facts");
-    let asked = monotonic_now();
-    let (time, fields): (Time, IncidentFields) = ask(link, OPERATION, &pipeline).await?;
-    let now = timestamp(time);
-    observe(clock, now, asked);
-    let unreadable = |source| StoreError::Unreadable { operation: OPERATION, source };
-    let (version, state, facts) = fields;
-    let incident = version.zip(state).map(|(version, state)| {
-        codec::decode_incident(name.clone(), version, &state).map_err(unreadable)
-    });
-    let facts = facts.map(|facts| codec::decode_content(facts).map_err(unreadable)).transpose()?;
-    Ok(LoadedIncident { now, incident: incident.transpose()?, facts: facts.map(Facts) })
-}
-
-type IncidentFields = (Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
-
-pub(super) async fn incidents(link: &Link, keys: &Keys) -> Result<Vec<Incident>, StoreError> {
-    const OPERATION: &str = "list incidents";
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("ZREVRANGE").arg(keys.incidents()).arg(0).arg(-1);
-    let (names,): (Vec<String>,) = ask(link, OPERATION, &pipeline).await?;
-    let names: Vec<IncidentName> = names.iter().filter_map(|name| name.parse().ok()).collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut pipeline = Pipeline::new();
-    for name in &names {
-        pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state");
-    }
-    type Fields = (Option<u64>, Option<Vec<u8>>);
-    let values: Vec<Fields> = ask(link, OPERATION, &pipeline).await?;
-    let decoded = names.into_iter().zip(values).filter_map(|(name, (version, state))| {
-        let (version, state) = version.zip(state)?;
-        match codec::decode_incident(name.clone(), version, &state) {
-            Ok(incident) => Some(incident),
-            // The others must be seen all the same.
-            Err(error) => {
-                tracing::error!(incident = %name, %error, "left out of the incidents");
-                None
-            }
-        }
-    });
-    Ok(decoded.collect())
 }
 
 pub(super) async fn due(

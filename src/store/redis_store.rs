@@ -17,12 +17,15 @@ use super::link::Link;
 use super::script::CommitScript;
 use super::{
     Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Kept, Loaded,
-    LoadedIncident, Outcome, Position, ScanCursor, Store, StoreError, codec, inspection, outbox,
-    reads,
+    LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem, StandingCommit, Store,
+    StoreError, codec, inspection, outbox, reads, values,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
-use crate::core::{Case, CaseId, DeskName, Incident, IncidentName, Policy, PolicyId, Timestamp};
+use crate::core::{
+    AuthorityId, AuthorityStanding, Case, CaseId, DeskName, Incident, IncidentName, Notice, Policy,
+    PolicyId, Timestamp,
+};
 use crate::telemetry::metrics;
 
 /// How often the settings that durability rests on are looked at.
@@ -239,16 +242,41 @@ impl Store for RedisStore {
     }
 
     async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
-        reads::incident(&self.read, &self.keys, &self.clock, name).await
+        values::incident(&self.read, &self.keys, &self.clock, name).await
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
-        reads::incidents(&self.read, &self.keys).await
+        values::incidents(&self.read, &self.keys).await
     }
 
     async fn commit_incident(&self, mut commit: IncidentCommit) -> Result<Outcome, StoreError> {
         commit.age_max += self.replication.wait();
         self.write("commit", |reply| Write::Incident(Box::new(commit), reply)).await
+    }
+
+    async fn standing(&self, authority: &AuthorityId) -> Result<LoadedStanding, StoreError> {
+        values::standing(&self.read, &self.keys, &self.clock, authority).await
+    }
+
+    async fn suspended(&self) -> Result<Vec<AuthorityStanding>, StoreError> {
+        values::suspended(&self.read, &self.keys).await
+    }
+
+    async fn commit_standing(&self, mut commit: StandingCommit) -> Result<Outcome, StoreError> {
+        commit.age_max += self.replication.wait();
+        self.write("commit", |reply| Write::Standing(Box::new(commit), reply)).await
+    }
+
+    async fn tell(&self, notice: Notice) -> Result<(), StoreError> {
+        self.write("tell", |reply| Write::Notice(Box::new(notice), reply)).await
+    }
+
+    async fn count(&self, counted: &[(Index, u64)]) -> Result<Vec<u64>, StoreError> {
+        values::count(&self.read, &self.keys, counted).await
+    }
+
+    async fn first_seen(&self, items: &[SeenItem]) -> Result<Vec<Timestamp>, StoreError> {
+        values::first_seen(&self.read, &self.keys, items).await
     }
 
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {

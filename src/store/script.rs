@@ -5,10 +5,10 @@ use std::time::Duration;
 use redis::{Cmd, Script, Value};
 
 use super::keys::Keys;
-use super::{Commit, IncidentCommit, Outcome, Said};
+use super::{Commit, IncidentCommit, Outcome, Said, StandingCommit};
 use super::{codec, places};
 use crate::core::time::millis;
-use crate::core::{Case, Timestamp};
+use crate::core::{Case, Notice, Timestamp};
 
 /// The commit script, found by its hash, so that replicas of different versions get along.
 pub(super) struct CommitScript {
@@ -60,14 +60,17 @@ impl CommitScript {
         let is_accept = case.version == 1;
         let script = if is_accept { &self.deny_oom } else { &self.allow_oom };
         let indexes = places::touched(keys, commit);
-        let depends = if is_accept { vec![keys.policy(case.policy)] } else { vec![] };
+        let policy = is_accept.then(|| (keys.policy(case.policy), codec::POLICY_VERSION));
+        let standing =
+            commit.next.rests_on.map(|version| (keys.standing(&case.authority), version));
+        let depends: Vec<(String, u64)> = policy.into_iter().chain(standing).collect();
 
         let mut call = redis::cmd("EVALSHA");
         call.arg(&script.hash).arg(3 + indexes.len() + depends.len());
         call.arg(keys.case(case.id)).arg(keys.events());
         call.arg(keys.note(commit.note.map_or([0; 16], |note| note.key)));
         indexes.iter().for_each(|(key, _)| _ = call.arg(key));
-        depends.iter().for_each(|key| _ = call.arg(key));
+        depends.iter().for_each(|(key, _)| _ = call.arg(key));
 
         call.arg(case.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
@@ -79,7 +82,7 @@ impl CommitScript {
         for (_, score) in &indexes {
             call.arg(score.map_or_else(String::new, |score| score.to_string()));
         }
-        depends.iter().for_each(|_| _ = call.arg(codec::POLICY_VERSION));
+        depends.iter().for_each(|(_, version)| _ = call.arg(*version));
         call.arg("version").arg(case.version).arg("state").arg(codec::encode_case(case));
         if let Some((field, content)) = said(commit) {
             call.arg(field).arg(codec::encode_content(content));
@@ -104,7 +107,32 @@ impl CommitScript {
         call
     }
 
-    /// The call that writes an incident. It has no place in the stream of what happens to cases.
+    /// The call that tells a notice, which changes no value.
+    pub(super) fn tell(keys: &Keys, notice: &Notice) -> Cmd {
+        let mut call = redis::cmd("XADD");
+        call.arg(keys.events()).arg("*").arg("change").arg(codec::encode_notice(notice));
+        call
+    }
+
+    /// The call that writes how an authority stands.
+    pub(super) fn call_standing(&self, keys: &Keys, commit: &StandingCommit) -> Cmd {
+        let standing = &commit.standing;
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.allow_oom.hash).arg(4);
+        call.arg(keys.standing(&standing.authority)).arg(keys.events()).arg(keys.note([0; 16]));
+        call.arg(keys.suspended());
+        call.arg(standing.version - 1);
+        call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
+        call.arg(1).arg(standing.authority.as_str()).arg(codec::encode_notice(&commit.notice));
+        call.arg("").arg(0).arg("");
+        let since = standing.suspension.as_ref().map(|suspension| suspension.at.as_millis());
+        call.arg(since.map_or_else(String::new, |since| since.to_string()));
+        call.arg("version").arg(standing.version);
+        call.arg("state").arg(codec::encode_standing(standing));
+        call
+    }
+
+    /// The call that writes an incident.
     pub(super) fn call_incident(&self, keys: &Keys, commit: &IncidentCommit) -> Cmd {
         let incident = &commit.incident;
         let mut call = redis::cmd("EVALSHA");
@@ -113,7 +141,8 @@ impl CommitScript {
         call.arg(keys.incidents());
         call.arg(incident.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
-        call.arg(1).arg(incident.name.as_str()).arg("").arg("").arg(0).arg("");
+        call.arg(1).arg(incident.name.as_str()).arg(codec::encode_notice(&commit.notice));
+        call.arg("").arg(0).arg("");
         call.arg(incident.opened_at.as_millis());
         call.arg("version").arg(incident.version);
         call.arg("state").arg(codec::encode_incident(incident));
@@ -131,6 +160,8 @@ impl CommitScript {
             "written" => Outcome::Written,
             "conflict" => Outcome::Conflict,
             "untimely" => Outcome::Untimely(now),
+            // Another standing of the authority than was decided on: load, decide and commit again.
+            "dependency" if detail.contains(":standing:") => Outcome::Conflict,
             "dependency" => Outcome::PolicyMissing,
             "noted" => Outcome::Noted(detail.parse().ok()?),
             _ => return None,

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Entry, Reader, Table};
 use crate::core::incident::Objective;
 use crate::core::policy::live::{Contacts, Holding, Live};
+use crate::core::risk::RiskLimits;
 use crate::core::{ContactName, Country, DataCategory, SinkName};
 
 const HOLDING_KEYS: [&str; 3] = ["held", "kept_for", "description"];
+const RISK_KEYS: [&str; 4] =
+    ["window", "officer_requests", "authority_requests", "target_authorities"];
 const DESCRIPTION_CHARS_MAX: usize = 500;
 
 impl Reader<'_> {
@@ -21,9 +24,42 @@ impl Reader<'_> {
                 "window",
                 usual.duplicates_within,
             ),
+            risk: self.risk(root, usual.risk),
             objective: self.objective(root, usual.objective),
             countries: self.countries(root),
             holdings: self.holdings(root),
+        }
+    }
+
+    fn risk(&mut self, root: &Table<'_>, usual: RiskLimits) -> RiskLimits {
+        let section = self.section(root, "risk", &RISK_KEYS);
+        let section = section.as_ref();
+        RiskLimits {
+            window: self.duration_or(section, "window", usual.window),
+            officer_requests: self.count_or(section, "officer_requests", usual.officer_requests),
+            authority_requests: self.count_or(
+                section,
+                "authority_requests",
+                usual.authority_requests,
+            ),
+            target_authorities: self.count_or(
+                section,
+                "target_authorities",
+                usual.target_authorities,
+            ),
+        }
+    }
+
+    /// A number above 0 of a section, or the usual one where it is not said.
+    fn count_or(&mut self, section: Option<&Table<'_>>, key: &str, usual: u64) -> u64 {
+        let Some(entry) = section.and_then(|section| section.get(key)) else { return usual };
+        match entry.count(&mut self.notes, "a number above 0") {
+            Some(0) => {
+                self.notes.mistake(entry.path, "must be a number above 0");
+                usual
+            }
+            Some(count) => count,
+            None => usual,
         }
     }
 

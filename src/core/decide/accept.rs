@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Decision, Refusal, Transition};
-use crate::core::case::Case;
+use crate::core::case::{Case, Promised};
 use crate::core::clock::{Clock, ClockKind};
 use crate::core::data::Instrument;
 use crate::core::event::Event;
@@ -29,6 +29,9 @@ pub(super) fn decide(
 fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition<'a> {
     let clocks = clocks(intake, now, policy);
     let band = policy.band(intake.nature);
+    let promised = clocks.get(&ClockKind::FirstResponse);
+    let promised = promised.expect("every case is made with this clock");
+    let promised = Promised { target_at: promised.target_at, limit_at: promised.limit_at };
     let case = Case {
         id: intake.case_id(),
         version: 0,
@@ -39,6 +42,7 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
         policy: policy.id(),
         request_digest: intake.digest,
         accepted_at: now,
+        promised,
         last_event_at: now,
         clocks,
         first_response: None,
@@ -54,6 +58,7 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
         dispositions: BTreeMap::new(),
         disclosures: Vec::new(),
         ended: None,
+        risks: intake.risks.clone(),
         likely_duplicates: intake.likely_duplicates.clone(),
         linked: BTreeMap::new(),
         incident: intake.incident.clone(),
@@ -62,7 +67,6 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
         purged_at: None,
         memory: Memory::default(),
     };
-    let promised = case.first_response_clock();
     let accepted = Event::Accepted {
         nature: intake.nature,
         band,
@@ -72,8 +76,14 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
     let joined = case.incident.clone().map(|incident| Event::IncidentJoined { incident });
     let found = case.likely_duplicates.clone();
     let found = (!found.is_empty()).then_some(Event::LikelyDuplicatesFound { cases: found });
-    let events = [accepted].into_iter().chain(joined).chain(found).collect();
-    Transition::of(case, events, now, policy)
+    let risks = case.risks.clone();
+    let seen = (!risks.is_empty()).then_some(Event::RisksSeen { risks });
+    let mut transition = Transition::of(case, now, policy);
+    transition.actor = intake.by.clone();
+    transition.digest = Some(intake.digest);
+    transition.events = [accepted].into_iter().chain(joined).chain(found).chain(seen).collect();
+    transition.fire_due();
+    transition
 }
 
 /// The clocks that start with the request itself.

@@ -13,18 +13,20 @@ use crate::core::memory::Act;
 use crate::core::outcome::{
     Disclosure, Disposition, Ending, Manifest, Outcome, Proposal, Proposed,
 };
+use crate::core::standing::Standing;
 use crate::core::verification::Verification;
 
 pub(super) fn apply(
     transition: &mut Transition<'_>,
     act: &Act,
     number: u32,
+    standing: Standing,
 ) -> Result<(), Refusal> {
     transition.must_be_open()?;
     let proposal = transition.case.proposal.clone();
     let proposal = proposal.filter(|proposal| proposal.number == number);
     let proposal = proposal.ok_or(Refusal::ProposalReplaced)?;
-    transition.must_be_approvable(&proposal, act)?;
+    transition.must_be_approvable(&proposal, act, standing)?;
     transition.case.proposal = None;
     let (by, proposed_by) = (act.by.clone(), proposal.by.clone());
     transition.events.push(Event::OutcomeApproved { by, proposed_by, number });
@@ -32,6 +34,7 @@ pub(super) fn apply(
         Proposed::Categories { dispositions, manifest } => {
             if let Some(manifest) = manifest {
                 transition.disclose(&proposal, manifest, act);
+                transition.rests_on = Some(standing.version);
             }
             transition.decide_categories(act, dispositions);
         }
@@ -41,7 +44,12 @@ pub(super) fn apply(
 }
 
 impl Transition<'_> {
-    fn must_be_approvable(&self, proposal: &Proposal, act: &Act) -> Result<(), Refusal> {
+    fn must_be_approvable(
+        &self,
+        proposal: &Proposal,
+        act: &Act,
+        standing: Standing,
+    ) -> Result<(), Refusal> {
         if proposal.by == act.by {
             return Err(Refusal::SecondPersonNeeded);
         }
@@ -49,6 +57,9 @@ impl Transition<'_> {
         let disclosed = proposal.proposed.disclosed();
         if disclosed.is_empty() {
             return Ok(());
+        }
+        if standing.is_suspended {
+            return Err(Refusal::AuthoritySuspended);
         }
         if self.case.verification != Verification::CallbackConfirmed {
             return Err(Refusal::NotVerified);

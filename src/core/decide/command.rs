@@ -22,6 +22,7 @@ use crate::core::names::{AuthorityId, Country, IncidentName, SinkName, Subject};
 use crate::core::nature::Nature;
 use crate::core::outcome::Proposed;
 use crate::core::page::{PageKey, SentPage, SinkAnswer};
+use crate::core::standing::Standing;
 use crate::core::verification::Finding;
 
 /// What somebody, or the clock, asks of a case.
@@ -70,8 +71,8 @@ pub enum Deed {
     LinkDuplicate(CaseId, AuthorityId),
     /// Propose an outcome.
     ProposeOutcome(Epoch, Proposed),
-    /// Approve the proposal of this number.
-    ApproveOutcome(u32),
+    /// Approve the proposal of this number, as the authority stands.
+    ApproveOutcome(u32, Standing),
     /// Confirm that the request is taken back.
     ConfirmWithdrawal(Epoch),
     /// Let a clock stand still.
@@ -103,6 +104,8 @@ pub enum Sorting {
     JoinIncident(IncidentName),
     /// The incident that it belongs to is closed.
     LeaveIncident(IncidentName),
+    /// Its authority is suspended.
+    SuspendAuthority,
 }
 
 /// What became of pages. Telling it twice changes nothing.
@@ -124,7 +127,7 @@ impl Deed {
             Self::Renew(epoch) => renew::apply(on, by, *epoch),
             Self::Release(epoch) => release::apply(on, by, *epoch),
             Self::HandOver(epoch, to) => hand_over::apply(on, by, *epoch, to),
-            Self::Respond(epoch, kind) => respond::apply(on, by, *epoch, *kind),
+            Self::Respond(epoch, kind) => respond::apply(on, act, *epoch, *kind),
             Self::SendUpdate(epoch, expected_within) => {
                 send_update::apply(on, by, *epoch, *expected_within)
             }
@@ -138,7 +141,9 @@ impl Deed {
             Self::ProposeOutcome(epoch, proposed) => {
                 propose_outcome::apply(on, act, *epoch, proposed)
             }
-            Self::ApproveOutcome(number) => approve_outcome::apply(on, act, *number),
+            Self::ApproveOutcome(number, standing) => {
+                approve_outcome::apply(on, act, *number, *standing)
+            }
             Self::ConfirmWithdrawal(epoch) => confirm_withdrawal::apply(on, by, *epoch),
             Self::PauseClock(epoch, kind, reason) => {
                 pause_clock::apply(on, by, *epoch, *kind, *reason)

@@ -207,8 +207,12 @@ impl Transition<'_> {
         let case = &mut self.case;
         case.purged_at = Some(self.now);
         case.memory = Memory::default();
-        case.facts =
-            Facts { fingerprints: BTreeSet::new(), incident_tag: None, ..case.facts.clone() };
+        case.facts = Facts {
+            fingerprints: BTreeSet::new(),
+            officer: None,
+            incident_tag: None,
+            ..case.facts.clone()
+        };
         case.first_response = case
             .first_response
             .take()
@@ -219,6 +223,7 @@ impl Transition<'_> {
         }
         case.conflicts.clear();
         case.likely_duplicates.clear();
+        case.risks.clear();
         case.linked.clear();
         case.pages.clear();
         // There is nothing left that anybody could do.

@@ -36,9 +36,11 @@ mod withdraw;
 
 use super::case::Case;
 use super::event::{Change, Event};
-use super::memory::{Act, Recall};
+use super::identity::Actor;
+use super::memory::{Act, Recall, RequestDigest};
 use super::page::{Page, SentPage};
 use super::policy::Policy;
+use super::state::State;
 use super::time::Timestamp;
 
 pub use command::{Command, Deed, Epoch, Report, Sorting};
@@ -62,6 +64,14 @@ pub struct Next {
     pub case: Case,
     /// What happened, in order; never empty.
     pub events: Vec<Event>,
+    /// Who did it; `None` where time or the service did.
+    pub actor: Option<Actor>,
+    /// Where the case stood before; `None` for a new one.
+    pub from: Option<State>,
+    /// What was sent, where the record vouches for it.
+    pub digest: Option<RequestDigest>,
+    /// The version of the authority's standing without which it must not happen.
+    pub rests_on: Option<u64>,
 }
 
 /// Decides what `command` does to `case` at `now` under the policy the case was accepted under
@@ -100,6 +110,7 @@ fn with_memory(
         Recall::New => {}
     }
     let mut transition = Transition::begin(case, now, policy);
+    transition.actor = Some(act.actor());
     if transition.case.purged_at.is_some() {
         return Decision::Refused(Refusal::CaseEnded);
     }
@@ -123,6 +134,10 @@ struct Transition<'a> {
     pages: Vec<Page>,
     /// What they were told already, without the store.
     memory: Vec<Told>,
+    actor: Option<Actor>,
+    from: Option<State>,
+    digest: Option<RequestDigest>,
+    rests_on: Option<u64>,
     now: Timestamp,
     policy: &'a Policy,
 }
@@ -136,24 +151,38 @@ struct Told {
 
 impl<'a> Transition<'a> {
     fn begin(case: &Case, now: Timestamp, policy: &'a Policy) -> Self {
-        Self::of(case.clone(), Vec::new(), now, policy)
+        let mut transition = Self::untouched(case, now, policy);
+        transition.fire_due();
+        transition
     }
 
     /// Begins with what was sent while the store could not be reached: it is not sent again.
     fn knowing(case: &Case, sent: &[SentPage], now: Timestamp, policy: &'a Policy) -> Self {
         let told = |sent: &SentPage| Told { sent: sent.clone(), is_recorded: false };
-        let memory = sent.iter().map(told).collect();
-        let mut transition =
-            Self { case: case.clone(), events: Vec::new(), pages: Vec::new(), memory, now, policy };
+        let mut transition = Self::untouched(case, now, policy);
+        transition.memory = sent.iter().map(told).collect();
         transition.fire_due();
         transition
     }
 
-    fn of(case: Case, events: Vec<Event>, now: Timestamp, policy: &'a Policy) -> Self {
-        let mut transition =
-            Self { case, events, pages: Vec::new(), memory: Vec::new(), now, policy };
-        transition.fire_due();
-        transition
+    fn untouched(case: &Case, now: Timestamp, policy: &'a Policy) -> Self {
+        let from = Some(case.state());
+        Self { from, ..Self::of(case.clone(), now, policy) }
+    }
+
+    fn of(case: Case, now: Timestamp, policy: &'a Policy) -> Self {
+        Self {
+            case,
+            events: Vec::new(),
+            pages: Vec::new(),
+            memory: Vec::new(),
+            actor: None,
+            from: None,
+            digest: None,
+            rests_on: None,
+            now,
+            policy,
+        }
     }
 
     /// Refuses what may only be done to a case that has not ended.
@@ -171,7 +200,8 @@ impl<'a> Transition<'a> {
         }
         self.case.version += 1;
         self.case.last_event_at = self.now;
-        Decision::Next(Box::new(Next { case: self.case, events: self.events }))
+        let Self { case, events, actor, from, digest, rests_on, .. } = self;
+        Decision::Next(Box::new(Next { case, events, actor, from, digest, rests_on }))
     }
 }
 
@@ -184,6 +214,10 @@ impl Next {
             authority: self.case.authority.clone(),
             version: self.case.version,
             at: self.case.last_event_at,
+            actor: self.actor.clone(),
+            from: self.from,
+            to: Some(self.case.state()),
+            digest: self.digest,
             events: self.events.clone(),
         }
     }

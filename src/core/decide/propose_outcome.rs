@@ -50,6 +50,9 @@ impl Transition<'_> {
                     Some(manifest) if !manifest.recipient_key.is_of(&self.case.authority) => {
                         Err(Refusal::RecipientKeyUnknown)
                     }
+                    Some(manifest) if manifest.recipient_key.is_too_new(self.now) => {
+                        Err(Refusal::RecipientKeyTooNew)
+                    }
                     Some(_) | None => Ok(()),
                 }
             }

@@ -16,6 +16,9 @@ pub(super) fn apply(
             if !number.is_of(&transition.case.authority) {
                 return Err(Refusal::CallbackNumberUnknown);
             }
+            if number.is_too_new(transition.now) {
+                return Err(Refusal::CallbackNumberTooNew);
+            }
             Some(number.id().clone())
         }
         Finding::ChannelVerified

@@ -38,6 +38,24 @@ pub enum Refusal {
          with RecordVerification"
     )]
     NotVerified,
+    /// The authority is suspended.
+    #[error(
+        "this authority is suspended, so nothing is disclosed to it; give any other answer in time, and \
+         ask a supervisor"
+    )]
+    AuthoritySuspended,
+    /// The number that was called is too new in the registry.
+    #[error(
+        "this number has been in the registry for less than a day, and whoever changed it may be the \
+         one who asks; call one that was there before"
+    )]
+    CallbackNumberTooNew,
+    /// The key that data would be sealed to is too new in the registry.
+    #[error(
+        "this key has been in the registry for less than a day, and whoever changed it may be the one \
+         who asks; seal to one that was there before"
+    )]
+    RecipientKeyTooNew,
     /// The same person may not do both parts.
     #[error("this takes two different people, and you have done the first part")]
     SecondPersonNeeded,

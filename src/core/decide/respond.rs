@@ -4,15 +4,17 @@ use super::{Epoch, Refusal, Transition};
 use crate::core::answer::{FirstResponse, FirstResponseKind};
 use crate::core::clock::ClockKind;
 use crate::core::event::Event;
+use crate::core::memory::Act;
 use crate::core::names::Subject;
 use crate::core::outcome::Outcome;
 
 pub(super) fn apply(
     transition: &mut Transition<'_>,
-    by: &Subject,
+    act: &Act,
     epoch: Epoch,
     kind: FirstResponseKind,
 ) -> Result<(), Refusal> {
+    let by = &act.by;
     if transition.case.first_response.is_some() {
         return Err(Refusal::AlreadyAnswered);
     }
@@ -26,6 +28,7 @@ pub(super) fn apply(
         return Err(Refusal::EpochOver);
     }
     let is_claim_lost = !transition.is_held(by, epoch);
+    transition.digest = act.content;
     transition.answer(by, kind, is_claim_lost);
     match kind {
         FirstResponseKind::InProgress { .. } => {
@@ -48,7 +51,8 @@ impl Transition<'_> {
     /// Records the answer and stops the first-response clock.
     pub(super) fn answer(&mut self, by: &Subject, kind: FirstResponseKind, is_claim_lost: bool) {
         let now = self.now;
-        let response = FirstResponse { kind, at: now, by: by.clone(), is_claim_lost };
+        let response =
+            FirstResponse { kind, at: now, by: by.clone(), is_claim_lost, digest: self.digest };
         self.case.first_response = Some(response);
         self.stop_clock(ClockKind::FirstResponse, now);
         self.events.push(Event::Responded {

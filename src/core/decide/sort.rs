@@ -4,6 +4,7 @@
 use super::{Decision, Sorting, Transition};
 use crate::core::case::Case;
 use crate::core::event::Event;
+use crate::core::verification::Verification;
 
 pub(super) fn decide(mut transition: Transition<'_>, sorting: &Sorting) -> Decision {
     if transition.case.purged_at.is_none() && !transition.case.is_synthetic() {
@@ -30,6 +31,15 @@ impl Transition<'_> {
                 if case.incident.is_none() && case.ended.is_none() {
                     case.incident = Some(incident.clone());
                     self.events.push(Event::IncidentJoined { incident: incident.clone() });
+                }
+            }
+            Sorting::SuspendAuthority => {
+                let must_begin_anew = case.ended.is_none()
+                    && (Verification::ChannelVerified..=Verification::CallbackConfirmed)
+                        .contains(&case.verification);
+                if must_begin_anew {
+                    case.verification = Verification::Unverified;
+                    self.events.push(Event::AuthoritySuspended);
                 }
             }
             Sorting::LeaveIncident(incident) => {

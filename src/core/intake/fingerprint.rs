@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::submission::{Target, TargetType};
+use super::submission::{Requester, Target, TargetType};
 
 /// A keyed digest, cut to 128 bits. Without the key it tells nothing of what it was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,18 @@ pub(super) fn input(target: &Target) -> Option<String> {
         TargetType::Other => ("other", value.to_lowercase()),
     };
     Some(format!("target {word} {value}"))
+}
+
+/// What identifies the officer of an authority: the badge, or the address of mail where there is none;
+/// `None` where there is neither.
+pub(super) fn officer_input(requester: &Requester) -> Option<String> {
+    let (authority, badge) = (&requester.authority, requester.badge_number.trim());
+    let mail = requester.official_email.trim();
+    match (badge, mail) {
+        ("", "") => None,
+        ("", mail) => Some(format!("officer {authority} mail {}", mail.to_lowercase())),
+        (badge, _) => Some(format!("officer {authority} badge {}", badge.to_uppercase())),
+    }
 }
 
 /// What identifies an incident by the name that senders give it; `None` for no name.

@@ -28,9 +28,11 @@ use std::collections::BTreeSet;
 use super::case::Facts;
 use super::case_id::CaseId;
 use super::data::Instrument;
+use super::identity::Actor;
 use super::memory::RequestDigest;
 use super::names::{AuthorityId, IncidentName, RequestId};
 use super::nature::Nature;
+use super::risk::Risk;
 use super::time::Timestamp;
 
 /// A request that may become a case. Only [`Intake::parse`] makes one.
@@ -56,6 +58,10 @@ pub struct Intake {
     pub incident: Option<IncidentName>,
     /// Recent cases about one of its targets; the desk finds them.
     pub likely_duplicates: BTreeSet<CaseId>,
+    /// What calls for more care in verifying; the desk finds it.
+    pub risks: BTreeSet<Risk>,
+    /// Who sent it.
+    pub by: Option<Actor>,
 }
 
 impl Intake {
@@ -84,6 +90,8 @@ impl Intake {
                 is_preservation_requested: submission.preservation.is_requested,
                 incident: None,
                 likely_duplicates: BTreeSet::new(),
+                risks: BTreeSet::new(),
+                by: None,
             }),
             (_, _, Err(violations)) => Err(violations),
             (_, _, Ok(())) => unreachable!("a missing fact is reported as a violation"),
@@ -103,6 +111,7 @@ fn facts(
     fingerprint: impl Fn(&str) -> Fingerprint,
 ) -> Facts {
     let tag = incident_tag_input(&sent.incident_reference);
+    let officer = fingerprint::officer_input(&sent.requester);
     Facts {
         country,
         instrument: sent.instrument.known().unwrap_or(Instrument::EmergencyRequest),
@@ -114,6 +123,8 @@ fn facts(
             .filter_map(fingerprint::input)
             .map(|input| fingerprint(&input))
             .collect(),
+        targets: u32::try_from(sent.targets.len()).unwrap_or(u32::MAX),
+        officer: officer.map(|input| fingerprint(&input)),
         incident_tag: tag.map(|input| fingerprint(&input)),
     }
 }

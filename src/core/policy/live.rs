@@ -12,6 +12,7 @@ use super::Mistake;
 use crate::core::data::DataCategory;
 use crate::core::incident::Objective;
 use crate::core::names::{ContactName, Country, SinkName};
+use crate::core::risk::RiskLimits;
 
 /// The sink that there always is: a page becomes a line of the log.
 pub const LOG_SINK: &str = "log";
@@ -23,6 +24,8 @@ pub struct Live {
     pub contacts: Contacts,
     /// How far apart two requests about the same target may be to be shown as likely duplicates.
     pub duplicates_within: Duration,
+    /// From how many requests on something is unusual.
+    pub risk: RiskLimits,
     /// In what time an incident's cases are to be answered for good.
     pub objective: Objective,
     /// Whose authorities this desk takes; empty where the policy names no countries.
@@ -89,6 +92,7 @@ impl Default for Live {
         Self {
             contacts: Contacts::AllToLog,
             duplicates_within: Duration::from_hours(24),
+            risk: RiskLimits::default(),
             objective: Objective::default(),
             countries: BTreeSet::new(),
             holdings: BTreeMap::new(),

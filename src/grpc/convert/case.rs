@@ -3,7 +3,7 @@
 use super::event::page;
 use super::words::{
     clock_kind, data_category, instrument, nature, outcome, pause_reason, protection, punctuality,
-    redirect_target, refusal_reason, sink_answer, stance, state, verification,
+    redirect_target, refusal_reason, risk, sink_answer, stance, state, verification,
 };
 use super::{Reader, duration, name, timestamp};
 use crate::core::{
@@ -53,6 +53,7 @@ pub(in crate::grpc) fn case(desk: &DeskName, case: &Case) -> wire::Case {
         ended: case.ended.as_ref().map(|end| ended(end, Reader::Desk)),
         asked_at: case.asked_at.map(timestamp),
         withdrawal_requested_at: case.withdrawal_at.map(timestamp),
+        risks: case.risks.iter().map(|seen| risk::write(*seen).into()).collect(),
         likely_duplicates: case.likely_duplicates.iter().map(name_of).collect(),
         linked_cases: case.linked.keys().map(name_of).collect(),
         incident: case.incident.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -133,7 +134,7 @@ fn clock(clock: &Clock) -> wire::Clock {
 }
 
 fn first_response(case: &Case, reader: Reader) -> Option<wire::FirstResponse> {
-    let FirstResponse { kind, at, by, is_claim_lost } = case.first_response.as_ref()?;
+    let FirstResponse { kind, at, by, is_claim_lost, digest: _ } = case.first_response.as_ref()?;
     let is_desk = reader == Reader::Desk;
     let mut response = wire::FirstResponse {
         kind: response_kind(*kind).into(),

@@ -3,7 +3,7 @@
 use super::case::{categories, response_kind, shown};
 use super::words::{
     clock_kind, data_category, mark, nature, outcome, page_cause, pause_reason, protection,
-    punctuality, settlement, sink_answer, stance, verification,
+    punctuality, risk, settlement, sink_answer, stance, verification,
 };
 use super::{Reader, duration, name, timestamp};
 use crate::core::{Change, DeskName, Event, Outcome, Page, RungRecord, Subject};
@@ -73,6 +73,8 @@ fn for_authority(event: &Event) -> Option<Wire> {
         | Event::Verified { .. }
         | Event::ConflictRecorded { .. }
         | Event::LikelyDuplicatesFound { .. }
+        | Event::RisksSeen { .. }
+        | Event::AuthoritySuspended
         | Event::DuplicateLinked { .. }
         | Event::OutcomeProposed { .. }
         | Event::OutcomeApproved { .. }
@@ -195,6 +197,11 @@ fn judged(desk: &DeskName, event: &Event) -> Option<Wire> {
             let cases = cases.iter().map(|id| name(desk, *id)).collect();
             Wire::LikelyDuplicatesFound(wire::LikelyDuplicatesFound { cases })
         }
+        Event::RisksSeen { risks: seen } => {
+            let risks = seen.iter().map(|seen| risk::write(*seen).into()).collect();
+            Wire::RisksSeen(wire::RisksSeen { risks })
+        }
+        Event::AuthoritySuspended => Wire::AuthoritySuspended(wire::AuthoritySuspended {}),
         Event::DuplicateLinked { by, case } => {
             let case = name(desk, *case);
             Wire::DuplicateLinked(wire::DuplicateLinked { by: text(by), case })

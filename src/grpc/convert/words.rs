@@ -3,7 +3,7 @@
 use crate::core::intake::{Choice, DocumentKind, Imminence, TargetType};
 use crate::core::{
     ClockKind, DataCategory, Instrument, Mark, Nature, Outcome, PageCause, PauseReason, Protection,
-    Punctuality, RedirectTarget, RefusalReason, Settlement, SinkAnswer, Stance, State,
+    Punctuality, RedirectTarget, RefusalReason, Risk, Settlement, SinkAnswer, Stance, State,
     Verification,
 };
 use crate::grpc::wire;
@@ -49,6 +49,19 @@ wired!(
         SchoolThreat,
         CriticalInfrastructure,
         Routine,
+    ]
+);
+wired!(
+    risk,
+    Risk,
+    Risk,
+    [
+        OfficerVelocity,
+        AuthorityVelocity,
+        TargetAcrossAuthorities,
+        NewOfficer,
+        UnusualHour,
+        AuthoritySuspended,
     ]
 );
 wired!(imminence, Imminence, Imminence, [Now, Hours, Days, Unknown]);

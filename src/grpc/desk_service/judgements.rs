@@ -6,7 +6,7 @@ use super::{PAGE_CHARS, answer, chosen, optional};
 use crate::core::intake::{Checks, Code, check_country, check_optional_text, check_text};
 use crate::core::memory::Recall;
 use crate::core::{
-    Authority, Caller, Country, Deed, Finding, PhoneId, Refusal, Stance, Verification,
+    AuthorityId, Caller, Country, Deed, Finding, PhoneId, Refusal, Stance, Verification,
 };
 use crate::desk::Store;
 use crate::grpc::convert::words::{data_category, nature, protection, stance, verification};
@@ -67,7 +67,7 @@ pub(super) async fn record_verification<S: Store>(
         Verification::SuspectedFraud => Finding::SuspectedFraud,
         Verification::CallbackConfirmed => {
             let registered = registered(&head, Refusal::CallbackNumberUnknown, |authority| {
-                phone.as_ref().and_then(|phone| authority.callback_number(phone))
+                phone.as_ref().and_then(|phone| head.desk.callback_number(authority, phone))
             });
             // Of an act that is remembered nothing is decided anew.
             registered.await?.map_or(Finding::Failed, Finding::CallbackConfirmed)
@@ -89,11 +89,10 @@ pub(super) async fn record_verification<S: Store>(
 pub(super) async fn registered<S: Store, T>(
     head: &Head<S>,
     refusal: Refusal,
-    find: impl FnOnce(&Authority) -> Option<T>,
+    find: impl FnOnce(&AuthorityId) -> Option<T>,
 ) -> Result<Option<T>, Status> {
     let case = head.desk.get(head.id).await.map_err(status::error)?;
-    let registry = head.desk.registry();
-    let found = registry.authority(&case.authority).and_then(find);
+    let found = find(&case.authority);
     if found.is_none() && case.memory.recall(&head.act) == Recall::New {
         return Err(status::refused_by_registry(refusal));
     }

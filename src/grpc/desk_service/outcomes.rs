@@ -16,7 +16,7 @@ use crate::core::{
 use crate::desk::Store;
 use crate::grpc::convert::Reader;
 use crate::grpc::convert::words::{data_category, outcome, redirect_target, refusal_reason};
-use crate::grpc::entries::{latest_proposal, open};
+use crate::grpc::entries::{entry, latest_proposal, open};
 use crate::grpc::serve::{Edge, Head, check_required, valid};
 use crate::grpc::status;
 use crate::grpc::wire::{self, case_entry::Said};
@@ -185,7 +185,7 @@ async fn summary<S: Store>(
     items: &[wire::ManifestItem],
 ) -> Result<Option<Manifest>, Status> {
     let unknown = Refusal::RecipientKeyUnknown;
-    let recipient_key = registered(head, unknown, |authority| authority.recipient_key(key)).await?;
+    let recipient_key = registered(head, unknown, |of| head.desk.recipient_key(of, key)).await?;
     let mut digest = Sha256::new();
     items.iter().for_each(|item| digest.update(digest_of(item)));
     Ok(recipient_key.map(|recipient_key| Manifest {
@@ -263,7 +263,7 @@ pub(super) async fn approve_outcome<S: Store>(
     if let Ok(key) = proposal.recipient_key_id.parse::<KeyId>() {
         // A key may have been taken out of the registry since it was proposed.
         let unknown = Refusal::RecipientKeyUnknown;
-        registered(&head, unknown, |authority| authority.recipient_key(&key)).await?;
+        registered(&head, unknown, |of| head.desk.recipient_key(of, &key)).await?;
     }
     let said = Said::Outcome(wire::OutcomeEntry {
         number: message.proposal,
@@ -271,7 +271,9 @@ pub(super) async fn approve_outcome<S: Store>(
         items: proposal.items,
         recipient_key_id: proposal.recipient_key_id,
     });
-    let done = head.perform(Deed::ApproveOutcome(message.proposal), Some(said)).await?;
+    let said = entry(&desk, &head.act, said);
+    let approved = desk.approve_outcome(head.id, &head.act, message.proposal, said).await;
+    let done = approved.map_err(status::error)?;
     let (case, replayed) = answer(desk.name(), &done);
     Ok(wire::ApproveOutcomeResponse { case, replayed })
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::case::WHAT;
 use super::field;
 use crate::core::time::millis;
-use crate::core::{FirstResponse, FirstResponseKind, RedirectTarget, RefusalReason, Timestamp};
+use crate::core::{
+    FirstResponse, FirstResponseKind, RedirectTarget, RefusalReason, RequestDigest, Timestamp,
+};
 use crate::store::Unreadable;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -18,6 +20,8 @@ pub(super) struct StoredResponse {
     by: String,
     #[prost(bool, tag = "4")]
     is_claim_lost: bool,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    digest: Option<Vec<u8>>,
 }
 
 /// What a first response says; also in the events.
@@ -67,6 +71,7 @@ pub(super) fn encode_response(response: &FirstResponse) -> StoredResponse {
         at_ms: response.at.as_millis(),
         by: response.by.to_string(),
         is_claim_lost: response.is_claim_lost,
+        digest: response.digest.map(|digest| digest.0.to_vec()),
     }
 }
 
@@ -77,5 +82,10 @@ pub(super) fn decode_response(stored: StoredResponse) -> Result<FirstResponse, U
         at: Timestamp::from_millis(stored.at_ms),
         by: field(WHAT, "first_response.by", stored.by.parse().ok())?,
         is_claim_lost: stored.is_claim_lost,
+        digest: match stored.digest {
+            Some(digest) => Some(field(WHAT, "first_response.digest", digest.try_into().ok())?),
+            None => None,
+        }
+        .map(RequestDigest),
     })
 }

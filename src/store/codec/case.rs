@@ -17,7 +17,7 @@ use super::{check_format, field, unreadable};
 use crate::core::case::Lowering;
 use crate::core::{
     Band, Case, CaseId, Claim, Clock, ClockKind, ClockState, FirstResponse, FirstResponseKind,
-    Nature, PolicyId, RequestDigest, Timestamp, Verification,
+    Nature, PolicyId, Promised, RequestDigest, Risk, Timestamp, Verification,
 };
 use crate::store::Unreadable;
 
@@ -89,6 +89,12 @@ struct StoredCase {
     purged_ms: Option<u64>,
     #[prost(message, repeated, tag = "31")]
     pages: Vec<StoredPageRecord>,
+    #[prost(uint64, tag = "32")]
+    promised_target_ms: u64,
+    #[prost(uint64, tag = "33")]
+    promised_limit_ms: u64,
+    #[prost(string, repeated, tag = "34")]
+    risks: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -158,6 +164,9 @@ pub fn encode_case(case: &Case) -> Vec<u8> {
         legal_hold: case.legal_hold.as_ref().map(ToString::to_string).unwrap_or_default(),
         purged_ms: case.purged_at.map(Timestamp::as_millis),
         pages: case.pages.iter().map(encode_record).collect(),
+        promised_target_ms: case.promised.target_at.as_millis(),
+        promised_limit_ms: case.promised.limit_at.as_millis(),
+        risks: case.risks.iter().map(|risk| risk.word().to_owned()).collect(),
     }
     .encode_to_vec()
 }
@@ -193,9 +202,10 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
     let authority = field(WHAT, "authority", stored.authority.parse().ok())?;
     let policy = field(WHAT, "policy", stored.policy.try_into().ok())?;
     let request_digest = field(WHAT, "request_digest", stored.request_digest.try_into().ok())?;
-    let first_response = stored.first_response.map(decode_response).transpose()?;
     let nature = field(WHAT, "nature", Nature::from_word(&stored.nature))?;
     let clocks = stored.clocks.iter().map(decode_clock).collect::<Result<Vec<_>, _>>()?;
+    let promised = promised([stored.promised_target_ms, stored.promised_limit_ms], &clocks);
+    let first_response = stored.first_response.map(decode_response).transpose()?;
     let (clocks, asked_at) = if is_old {
         of_format_1(clocks, nature, first_response.as_ref())
     } else {
@@ -215,6 +225,7 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
         policy: PolicyId(policy),
         request_digest: RequestDigest(request_digest),
         accepted_at: Timestamp::from_millis(stored.accepted_ms),
+        promised: field(WHAT, "promised", promised)?,
         last_event_at: Timestamp::from_millis(stored.last_event_ms),
         clocks: clocks.into_iter().map(|clock| (clock.kind, clock)).collect(),
         claim: stored.claim.as_ref().map(decode_claim).transpose()?,
@@ -240,6 +251,11 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
             (None, Some(response)) if is_old => ended_by(response),
             (None, _) => None,
         },
+        risks: stored
+            .risks
+            .iter()
+            .map(|word| field(WHAT, "risks", Risk::from_word(word)))
+            .collect::<Result<_, _>>()?,
         likely_duplicates: ids(&stored.likely_duplicates)?,
         linked: stored.linked.iter().map(decode_link).collect::<Result<_, _>>()?,
         incident: optional("incident", &stored.incident)?,
@@ -271,6 +287,16 @@ fn of_format_1(
     }
     let is_asked = |response: &&FirstResponse| response.kind == FirstResponseKind::NeedInformation;
     (clocks, response.filter(is_asked).map(|response| response.at))
+}
+
+/// What was promised at acceptance. Before it was kept, the clock alone said it.
+fn promised(promised_ms: [u64; 2], clocks: &[Clock]) -> Option<Promised> {
+    if promised_ms[1] > 0 {
+        let [target_at, limit_at] = promised_ms.map(Timestamp::from_millis);
+        return Some(Promised { target_at, limit_at });
+    }
+    let clock = clocks.iter().find(|clock| clock.kind == ClockKind::FirstResponse)?;
+    Some(Promised { target_at: clock.target_at, limit_at: clock.limit_at })
 }
 
 /// A name that may be missing.

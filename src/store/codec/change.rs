@@ -1,14 +1,18 @@
-//! A stored change: one entry of the events stream.
+//! A stored entry of the events stream: a change of a case, or a notice.
 
 use prost::Message as _;
 
+use super::actor::{StoredActor, decode_actor, encode_actor};
 use super::event::{StoredEvent, decode_event, encode_event};
+use super::notice::{self, StoredNotice, decode_notice};
 use super::{check_format, field, unreadable};
-use crate::core::{Change, Timestamp};
+use crate::core::{Change, Notice, RequestDigest, State, Timestamp, Told};
 use crate::store::Unreadable;
 use crate::telemetry::traces::TraceParent;
 
-const FORMAT: u32 = 1;
+/// Format 2 is a notice, which a reader of format 1 would take for a change without a case.
+const FORMAT: u32 = 2;
+const FORMAT_CHANGE: u32 = 1;
 pub(super) const WHAT: &str = "change";
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -28,6 +32,17 @@ struct StoredChange {
     /// Where its trace goes on, for whoever deals with the change.
     #[prost(string, optional, tag = "7")]
     trace: Option<String>,
+    #[prost(message, optional, tag = "8")]
+    actor: Option<StoredActor>,
+    #[prost(string, tag = "9")]
+    from: String,
+    #[prost(string, tag = "10")]
+    to: String,
+    #[prost(bytes = "vec", optional, tag = "11")]
+    digest: Option<Vec<u8>>,
+    /// In format 2, all there is.
+    #[prost(message, optional, tag = "12")]
+    notice: Option<StoredNotice>,
 }
 
 /// The bytes of a change.
@@ -38,43 +53,72 @@ pub fn encode_change(change: &Change) -> Vec<u8> {
 
 /// The bytes of a change and of the trace that its commit is part of.
 pub(in crate::store) fn encode_traced(change: &Change, trace: Option<&TraceParent>) -> Vec<u8> {
+    let word = |state: Option<State>| state.map(State::word).unwrap_or_default().to_owned();
     StoredChange {
-        format: FORMAT,
+        format: FORMAT_CHANGE,
         case: change.case.compact().to_owned(),
         authority: change.authority.to_string(),
         version: change.version,
         at_ms: change.at.as_millis(),
         events: change.events.iter().map(encode_event).collect(),
         trace: trace.map(ToString::to_string),
+        actor: change.actor.as_ref().map(encode_actor),
+        from: word(change.from),
+        to: word(change.to),
+        digest: change.digest.map(|digest| digest.0.to_vec()),
+        notice: None,
     }
     .encode_to_vec()
 }
 
-/// Reads a change.
-///
-/// # Errors
-/// The bytes are no change, or one with something in it that this version does not know.
-pub fn decode_change(bytes: &[u8]) -> Result<Change, Unreadable> {
-    decode_traced(bytes).map(|(change, _)| change)
+/// The bytes of a notice.
+#[must_use]
+pub fn encode_notice(notice: &Notice) -> Vec<u8> {
+    let notice = Some(notice::encode_notice(notice));
+    StoredChange { format: FORMAT, notice, ..StoredChange::default() }.encode_to_vec()
 }
 
-/// Reads a change and the trace that its commit was part of. What is no trace is none: it is there to
+/// Reads an entry of the stream.
+///
+/// # Errors
+/// The bytes are none, or one with something in it that this version does not know.
+pub fn decode_told(bytes: &[u8]) -> Result<Told, Unreadable> {
+    decode_traced(bytes).map(|(told, _)| told)
+}
+
+/// Reads an entry and the trace that its commit was part of. What is no trace is none: it is there to
 /// look at, and keeps no page from going out.
 pub(in crate::store) fn decode_traced(
     bytes: &[u8],
-) -> Result<(Change, Option<TraceParent>), Unreadable> {
+) -> Result<(Told, Option<TraceParent>), Unreadable> {
     let stored = StoredChange::decode(bytes).map_err(|_| unreadable(WHAT, "not a message"))?;
     check_format(WHAT, stored.format, FORMAT)?;
+    if stored.format != FORMAT_CHANGE {
+        let notice = field(WHAT, "notice", stored.notice)?;
+        return Ok((Told::Notice(decode_notice(notice)?), None));
+    }
     let case = field(WHAT, "case", stored.case.parse().ok())?;
+    let state = |name, word: &str| match word {
+        "" => Ok(None),
+        word => field(WHAT, name, State::from_word(word)).map(Some),
+    };
     let events = stored.events.iter().map(|event| decode_event(case, event));
     let change = Change {
         case,
         authority: field(WHAT, "authority", stored.authority.parse().ok())?,
         version: stored.version,
         at: Timestamp::from_millis(stored.at_ms),
+        actor: stored.actor.map(|actor| decode_actor(WHAT, actor)).transpose()?,
+        from: state("from", &stored.from)?,
+        to: state("to", &stored.to)?,
+        digest: match stored.digest {
+            Some(digest) => Some(field(WHAT, "digest", digest.try_into().ok())?),
+            None => None,
+        }
+        .map(RequestDigest),
         events: events.collect::<Result<_, _>>()?,
     };
-    Ok((change, stored.trace.as_deref().and_then(TraceParent::parse)))
+    Ok((Told::Change(change), stored.trace.as_deref().and_then(TraceParent::parse)))
 }
 
 #[cfg(test)]
@@ -97,9 +141,10 @@ mod tests {
                 at_ms: 1,
                 events: Vec::new(),
                 trace: Some(trace.to_owned()),
+                ..StoredChange::default()
             };
-            let (change, found) = decode_traced(&stored.encode_to_vec()).unwrap();
-            assert_eq!((change.version, found.is_some()), (1, is_one));
+            let (told, found) = decode_traced(&stored.encode_to_vec()).unwrap();
+            assert_eq!((told.change().unwrap().version, found.is_some()), (1, is_one));
         }
     }
 }

@@ -21,6 +21,10 @@ pub(super) struct StoredFacts {
     fingerprints: Vec<Vec<u8>>,
     #[prost(bytes = "vec", optional, tag = "6")]
     incident_tag: Option<Vec<u8>>,
+    #[prost(uint32, optional, tag = "7")]
+    targets: Option<u32>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    officer: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -47,6 +51,8 @@ pub(super) fn encode_facts(facts: &Facts) -> StoredFacts {
         protections: facts.protections.iter().map(|word| word.word().to_owned()).collect(),
         fingerprints: facts.fingerprints.iter().map(|print| print.0.to_vec()).collect(),
         incident_tag: facts.incident_tag.map(|tag| tag.0.to_vec()),
+        targets: Some(facts.targets),
+        officer: facts.officer.map(|officer| officer.0.to_vec()),
     }
 }
 
@@ -54,6 +60,8 @@ pub(super) fn decode_facts(stored: StoredFacts) -> Result<Facts, Unreadable> {
     let categories = stored.categories.iter().map(|word| DataCategory::from_word(word));
     let protections = stored.protections.iter().map(|word| Protection::from_word(word));
     let fingerprint = |bytes: Vec<u8>| bytes.try_into().ok().map(Fingerprint);
+    // Before they were counted apart, each was one fingerprint.
+    let counted = u32::try_from(stored.fingerprints.len()).unwrap_or(u32::MAX);
     let fingerprints = stored.fingerprints.into_iter().map(fingerprint);
     Ok(Facts {
         country: field(WHAT, "country", stored.country.parse().ok())?,
@@ -61,6 +69,11 @@ pub(super) fn decode_facts(stored: StoredFacts) -> Result<Facts, Unreadable> {
         categories: field(WHAT, "categories", categories.collect::<Option<_>>())?,
         protections: field(WHAT, "protections", protections.collect::<Option<_>>())?,
         fingerprints: field(WHAT, "fingerprints", fingerprints.collect::<Option<_>>())?,
+        targets: stored.targets.unwrap_or(counted),
+        officer: match stored.officer {
+            Some(officer) => Some(field(WHAT, "officer", fingerprint(officer))?),
+            None => None,
+        },
         incident_tag: match stored.incident_tag {
             Some(tag) => Some(field(WHAT, "incident_tag", fingerprint(tag))?),
             None => None,
@@ -77,6 +90,8 @@ pub(super) fn unknown_facts() -> Facts {
         categories: DataCategory::ALL.iter().copied().collect(),
         protections: std::collections::BTreeSet::new(),
         fingerprints: std::collections::BTreeSet::new(),
+        targets: 0,
+        officer: None,
         incident_tag: None,
     }
 }

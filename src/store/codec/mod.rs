@@ -4,6 +4,7 @@
 //! added with a new tag and never changes its meaning. `format` rises when an older reader would
 //! read a newer value wrongly; such a reader leaves the value alone and says so.
 
+mod actor;
 mod answer;
 mod case;
 mod change;
@@ -12,17 +13,20 @@ mod event;
 mod facts;
 mod incident;
 mod memory;
+mod notice;
 mod outcome;
 mod page;
 mod policy;
+mod standing;
 
 use super::Unreadable;
 
 pub use case::{decode_case, encode_case};
-pub use change::{decode_change, encode_change};
+pub use change::{decode_told, encode_change, encode_notice};
 pub(super) use change::{decode_traced, encode_traced};
 pub(super) use incident::{decode_incident, encode_incident};
 pub(super) use policy::{decode_policy, encode_policy};
+pub(super) use standing::{decode_standing, encode_standing};
 
 /// The version of every kept policy: it never changes under its content address.
 pub(super) const POLICY_VERSION: u64 = 1;

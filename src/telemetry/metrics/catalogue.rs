@@ -7,7 +7,9 @@ use ::metrics::{
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::{SUBMITTED, band_label, paging};
-use crate::core::{Band, Class, ClockKind, Mark, Outcome, PageCause, Punctuality, Verification};
+use crate::core::{
+    Band, Class, ClockKind, Mark, Outcome, PageCause, Punctuality, Risk, Verification,
+};
 
 pub(super) const ACCEPTED: &str = "urgence_requests_accepted_total";
 pub(super) const SUBMITS: &str = "urgence_submits_total";
@@ -55,6 +57,7 @@ pub(super) const REPLIES: &str = "urgence_replies_total";
 pub(super) const VERIFICATIONS: &str = "urgence_verifications_total";
 pub(super) const DISCLOSURES: &str = "urgence_disclosures_total";
 pub(super) const QUESTIONS: &str = "urgence_questions_total";
+pub(super) const RISKS: &str = "urgence_risks_total";
 pub(super) const LIKELY_DUPLICATES: &str = "urgence_likely_duplicates_total";
 pub(super) const PURGED: &str = "urgence_purged_total";
 pub(super) const LANE: &str = "urgence_lane_cases";
@@ -164,6 +167,7 @@ fn describe_outcomes() {
     describe_counter!(VERIFICATIONS, Unit::Count, "Checks recorded, by what they established");
     describe_counter!(DISCLOSURES, Unit::Count, "Disclosures approved");
     describe_counter!(QUESTIONS, Unit::Count, "Questions asked after the first response");
+    describe_counter!(RISKS, Unit::Count, "What called for more care in verifying, by what it was");
     describe_counter!(LIKELY_DUPLICATES, Unit::Count, "Cases found to share a target");
     describe_counter!(PURGED, Unit::Count, "Cases of which a tombstone is left");
     describe_gauge!(LANE, Unit::Count, "Cases waiting to be claimed, by lane; max");
@@ -284,6 +288,7 @@ fn zero() {
         counter!(RUNGS, "result" => result, "timing" => timing).absolute(0);
     }
     PageCause::ALL.iter().for_each(|cause| counter!(PAGES, "cause" => cause.word()).absolute(0));
+    Risk::ALL.iter().for_each(|risk| counter!(RISKS, "risk" => risk.word()).absolute(0));
     SUBMITTED.iter().for_each(|(_, result)| counter!(SUBMITS, "result" => *result).absolute(0));
     for name in [
         PAGES_DELIVERED,

@@ -17,8 +17,8 @@ use catalogue::{
     FIRST_RESPONSE_SECONDS, FIRST_RESPONSES, LANE, LIKELY_DUPLICATES, NEXT_WAKE_SECONDS,
     OLDEST_SECONDS, OPEN_INCIDENTS, OUTBOX_AGE_SECONDS, OUTCOME_SECONDS, OUTCOMES, OVERDUE, PAGES,
     PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX, REDIS_UP, REPLIES,
-    RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SPANS_DROPPED, SUBMITS, TICK_AGE_SECONDS,
-    TICK_SECONDS, UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
+    RISKS, RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SPANS_DROPPED, SUBMITS,
+    TICK_AGE_SECONDS, TICK_SECONDS, UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
 };
 
 pub use catalogue::install;
@@ -92,6 +92,11 @@ pub fn changed(case: &Case, change: &Change) {
             Event::Verified { verification, .. } => {
                 counter!(VERIFICATIONS, "result" => verification.word()).increment(1);
             }
+            Event::RisksSeen { risks } => {
+                for risk in risks {
+                    counter!(RISKS, "risk" => risk.word()).increment(1);
+                }
+            }
             Event::LikelyDuplicatesFound { .. } => counter!(LIKELY_DUPLICATES).increment(1),
             Event::Disclosed { .. } => counter!(DISCLOSURES).increment(1),
             Event::Ended { outcome, took, .. } => {
@@ -116,6 +121,7 @@ pub fn changed(case: &Case, change: &Change) {
             | Event::Reclassified { .. }
             | Event::LoweringProposed { .. }
             | Event::ConflictRecorded { .. }
+            | Event::AuthoritySuspended
             | Event::DuplicateLinked { .. }
             | Event::OutcomeProposed { .. }
             | Event::OutcomeApproved { .. }

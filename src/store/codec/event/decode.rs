@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Kind, StoredEvent};
 use crate::core::{
     Band, CaseId, ClockKind, DataCategory, Event, Mark, Nature, Outcome, Page, PageCause, PageKey,
-    PauseReason, Protection, Punctuality, RungRecord, Settlement, SinkAnswer, Stance, Subject,
-    Timestamp, Verification,
+    PauseReason, Protection, Punctuality, Risk, RungRecord, Settlement, SinkAnswer, Stance,
+    Subject, Timestamp, Verification,
 };
 use crate::store::Unreadable;
 use crate::store::codec::answer::StoredKind;
@@ -67,6 +67,8 @@ pub(in crate::store::codec) fn decode_event(
         | Kind::PageAnswered
         | Kind::PagesClosed
         | Kind::LikelyDuplicatesFound
+        | Kind::RisksSeen
+        | Kind::AuthoritySuspended
         | Kind::DuplicateLinked
         | Kind::IncidentJoined
         | Kind::IncidentLeft
@@ -123,6 +125,11 @@ fn decode_kept(kind: Kind, stored: &StoredEvent) -> Result<Event, Unreadable> {
             Event::PagesClosed { clock: field(WHAT, "clock", ClockKind::from_word(&stored.clock))? }
         }
         Kind::LikelyDuplicatesFound => Event::LikelyDuplicatesFound { cases: cases()? },
+        Kind::RisksSeen => {
+            let risks = stored.categories.iter().map(|word| Risk::from_word(word));
+            Event::RisksSeen { risks: field(WHAT, "risks", risks.collect::<Option<_>>())? }
+        }
+        Kind::AuthoritySuspended => Event::AuthoritySuspended,
         Kind::DuplicateLinked => {
             let case = field(WHAT, "cases", cases()?.pop_first())?;
             Event::DuplicateLinked { by: by()?, case }

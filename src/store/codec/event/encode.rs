@@ -46,6 +46,8 @@ pub(in crate::store::codec) fn encode_event(event: &Event) -> StoredEvent {
         | Event::PageAnswered { .. }
         | Event::PagesClosed { .. }
         | Event::LikelyDuplicatesFound { .. }
+        | Event::RisksSeen { .. }
+        | Event::AuthoritySuspended
         | Event::DuplicateLinked { .. }
         | Event::IncidentJoined { .. }
         | Event::IncidentLeft { .. }
@@ -175,6 +177,11 @@ fn encode_kept(event: &Event) -> StoredEvent {
             cases: cases.iter().map(|id| id.compact().to_owned()).collect(),
             ..empty(Kind::LikelyDuplicatesFound)
         },
+        Event::RisksSeen { risks } => StoredEvent {
+            categories: risks.iter().map(|risk| risk.word().to_owned()).collect(),
+            ..empty(Kind::RisksSeen)
+        },
+        Event::AuthoritySuspended => empty(Kind::AuthoritySuspended),
         Event::DuplicateLinked { by, case } => StoredEvent {
             cases: vec![case.compact().to_owned()],
             ..done(Kind::DuplicateLinked, by)

@@ -62,6 +62,7 @@ pub(super) struct StoredEvent {
     word: String,
     #[prost(uint32, tag = "25")]
     number: u32,
+    /// Words of a list: categories of data, or risks.
     #[prost(string, repeated, tag = "26")]
     categories: Vec<String>,
     #[prost(uint32, tag = "27")]
@@ -132,4 +133,6 @@ enum Kind {
     PagedFromMemory = 38,
     PageAnswered = 39,
     PagesClosed = 40,
+    RisksSeen = 41,
+    AuthoritySuspended = 42,
 }

@@ -1,19 +1,22 @@
 //! The store in memory: the same contract, for tests and simulation. Its clock stands until it is
 //! moved.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod inner;
+
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use inner::Inner;
+
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Facts, Figures, IncidentCommit, Index, Inspected,
-    Inspection, Kept, Loaded, LoadedIncident, Outcome, Position, Said, ScanCursor, Store,
-    StoreError, Unreadable, codec, reads,
+    Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Inspection,
+    Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem,
+    StandingCommit, Store, StoreError, codec,
 };
 use crate::core::memory::ActKey;
-use crate::core::projection::{Place, Projection, project};
 use crate::core::{
-    AuthorityId, Band, Case, CaseId, Fingerprint, Incident, IncidentName, Lane, Policy, PolicyId,
+    AuthorityId, AuthorityStanding, Case, CaseId, Incident, IncidentName, Notice, Policy, PolicyId,
     Timestamp,
 };
 
@@ -23,65 +26,11 @@ pub struct MemoryStore {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug)]
-struct Inner {
-    now: Timestamp,
-    cases: HashMap<CaseId, (u64, Vec<u8>)>,
-    contents: HashMap<CaseId, Contents>,
-    policies: HashMap<PolicyId, Policy>,
-    notes: HashMap<ActKey, (CaseId, Timestamp)>,
-    ready: HashMap<Lane, BTreeSet<Position>>,
-    claimed: BTreeSet<Position>,
-    targets: HashMap<Fingerprint, BTreeSet<Position>>,
-    incidents: HashMap<IncidentName, (u64, Vec<u8>, Option<Facts>)>,
-    incident_cases: HashMap<IncidentName, BTreeSet<Position>>,
-    wake: BTreeSet<Position>,
-    unanswered: BTreeSet<Position>,
-    synthetic: BTreeSet<Position>,
-    all: BTreeSet<Position>,
-    authorities: HashMap<AuthorityId, BTreeSet<Position>>,
-    events: BTreeMap<Cursor, Vec<u8>>,
-    latest: Cursor,
-    trimmed_to: Cursor,
-    parked: Vec<(Cursor, Vec<u8>)>,
-    groups: HashMap<String, Group>,
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    delivered: Cursor,
-    /// Who has it, and since when.
-    pending: BTreeMap<Cursor, (String, Timestamp)>,
-}
-
 impl MemoryStore {
     /// An empty store whose clock shows `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self {
-            inner: Mutex::new(Inner {
-                now,
-                cases: HashMap::new(),
-                contents: HashMap::new(),
-                policies: HashMap::new(),
-                notes: HashMap::new(),
-                ready: Lane::ALL.iter().map(|lane| (*lane, BTreeSet::new())).collect(),
-                claimed: BTreeSet::new(),
-                targets: HashMap::new(),
-                incidents: HashMap::new(),
-                incident_cases: HashMap::new(),
-                wake: BTreeSet::new(),
-                unanswered: BTreeSet::new(),
-                synthetic: BTreeSet::new(),
-                all: BTreeSet::new(),
-                authorities: HashMap::new(),
-                events: BTreeMap::new(),
-                latest: Cursor::default(),
-                trimmed_to: Cursor::default(),
-                parked: Vec::new(),
-                groups: HashMap::new(),
-            }),
-        }
+        Self { inner: Mutex::new(Inner::new(now)) }
     }
 
     /// Sets the clock. It may also go back, as clocks do.
@@ -91,142 +40,6 @@ impl MemoryStore {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn commit(&mut self, commit: Commit) -> Outcome {
-        let case = &commit.next.case;
-        let is_accept = case.version == 1;
-        let found = self.cases.get(&case.id).map_or(0, |(version, _)| *version);
-        if found != case.version - 1 {
-            return Outcome::Conflict;
-        }
-        if commit.observed_at > self.now || self.now.since(commit.observed_at) > commit.age_max {
-            return Outcome::Untimely(self.now);
-        }
-        if let Some(note) = commit.note
-            && let Some((id, expires_at)) = self.notes.get(&note.key)
-            && *expires_at > self.now
-        {
-            return Outcome::Noted(*id);
-        }
-        if is_accept && !self.policies.contains_key(&case.policy) {
-            return Outcome::PolicyMissing;
-        }
-        self.write(commit);
-        Outcome::Written
-    }
-
-    fn write(&mut self, commit: Commit) {
-        let case = &commit.next.case;
-        let before = self.cases.insert(case.id, (case.version, codec::encode_case(case)));
-        let before = before.map(|(version, state)| {
-            codec::decode_case(case.id, version, &state).expect("what was encoded is readable")
-        });
-        let contents = self.contents.entry(case.id).or_default();
-        match commit.said {
-            Said::Nothing => {}
-            Said::Request(bytes) => contents.request = Some(bytes),
-            Said::Response(bytes) => contents.response = Some(bytes),
-            Said::Message(bytes) => _ = contents.messages.insert(case.version, bytes),
-        }
-        if case.purged_at.is_some() {
-            *contents = Contents::default();
-        }
-        self.index(before.as_ref().map(|case| (case.id, project(case))), false);
-        self.index(Some((case.id, project(case))), true);
-        let accepted = Position { score: project(case).accepted_at.as_millis(), id: case.id };
-        if !case.is_synthetic() {
-            self.all.insert(accepted);
-        }
-        self.authorities.entry(case.authority.clone()).or_default().insert(accepted);
-        for target in &case.facts.fingerprints {
-            self.targets.entry(*target).or_default().insert(accepted);
-        }
-        for target in &commit.forgotten {
-            self.targets.entry(*target).or_default().remove(&accepted);
-        }
-        if let Some(incident) = &case.incident {
-            self.incident_cases.entry(incident.clone()).or_default().insert(accepted);
-        }
-        if let Some(note) = commit.note {
-            self.notes.insert(note.key, (case.id, self.now + note.kept_for));
-        }
-        let fresh = Cursor { millis: self.now.as_millis(), sequence: 0 };
-        let next = Cursor { sequence: self.latest.sequence + 1, ..self.latest };
-        self.latest = fresh.max(next);
-        self.events.insert(
-            self.latest,
-            codec::encode_traced(&commit.next.change(), commit.trace.as_ref()),
-        );
-    }
-
-    fn index(&mut self, projection: Option<(CaseId, Projection)>, is_present: bool) {
-        let Some((id, projection)) = projection else { return };
-        let lane = projection.ready.map_or(Lane::Ordinary, |(lane, _)| lane);
-        for (index, score) in [
-            (self.ready.entry(lane).or_default(), projection.ready.map(|(_, place)| place.score())),
-            (&mut self.claimed, projection.claimed.map(Timestamp::as_millis)),
-            (&mut self.wake, projection.wake_at.map(Timestamp::as_millis)),
-            (&mut self.unanswered, projection.unanswered.map(Place::score)),
-            (&mut self.synthetic, projection.synthetic.map(Place::score)),
-        ] {
-            let Some(score) = score else { continue };
-            let position = Position { score, id };
-            if is_present {
-                index.insert(position)
-            } else {
-                index.remove(&position)
-            };
-        }
-    }
-
-    fn case(&self, id: CaseId) -> Result<Option<Case>, Unreadable> {
-        let stored = self.cases.get(&id);
-        stored.map(|(version, state)| codec::decode_case(id, *version, state)).transpose()
-    }
-
-    fn entry(&self, cursor: Cursor) -> Option<Entry> {
-        Some(Entry::read(cursor, Ok(self.events.get(&cursor)?)))
-    }
-
-    fn slowest(&self) -> Cursor {
-        let beyond = |cursor: Cursor| Cursor { sequence: cursor.sequence + 1, ..cursor };
-        let groups = self.groups.values().map(|group| {
-            group.pending.keys().next().copied().unwrap_or_else(|| beyond(group.delivered))
-        });
-        groups.chain([beyond(self.latest)]).min().unwrap_or_default()
-    }
-
-    fn figures(&self) -> Figures {
-        let count = |index: &BTreeSet<Position>, from: u64, to: u64| {
-            index.iter().filter(|position| (from..to).contains(&position.score)).count() as u64
-        };
-        let mut figures = Figures { events: self.events.len() as u64, ..Figures::default() };
-        for band in Band::all() {
-            let (from, to) = Place::bounds(band);
-            let incident = count(&self.ready[&Lane::Incident], from, to);
-            figures.ready.push(count(&self.ready[&Lane::Ordinary], from, to) + incident);
-            figures.ready_incident += incident;
-            figures.unanswered.push(count(&self.unanswered, from, to));
-            let passed = Place::new(band, self.now).score() + 1;
-            figures.overdue.push(count(&self.unanswered, from, passed));
-            let of_band = self.unanswered.iter().filter(|at| (from..to).contains(&at.score));
-            let first = of_band.take(reads::OLDEST_LOOKED_AT);
-            let waits = first.filter_map(|at| Some(self.case(at.id).ok()??.owed_for(self.now)));
-            figures.oldest_unanswered.push(waits.max().unwrap_or_default());
-        }
-        let late_ms = self.now.as_millis().saturating_sub(2_000);
-        figures.wakes_overdue = count(&self.wake, 0, late_ms);
-        figures.next_wake_in =
-            self.wake.first().map(|at| Timestamp::from_millis(at.score).since(self.now));
-        figures.parked = self.parked.len() as u64;
-        let oldest = self.events.range(self.slowest()..).next();
-        figures.outbox_age = oldest.map_or(Duration::ZERO, |(cursor, _)| {
-            self.now.since(Timestamp::from_millis(cursor.millis))
-        });
-        figures
     }
 }
 
@@ -280,18 +93,77 @@ impl Store for MemoryStore {
 
     async fn commit_incident(&self, commit: IncidentCommit) -> Result<Outcome, StoreError> {
         let mut inner = self.lock();
-        let IncidentCommit { incident, facts, observed_at, age_max } = commit;
+        let IncidentCommit { incident, facts, notice, observed_at, age_max } = commit;
         let found = inner.incidents.get(&incident.name).map_or(0, |(version, ..)| *version);
-        if found != incident.version - 1 {
-            return Ok(Outcome::Conflict);
-        }
-        if observed_at > inner.now || inner.now.since(observed_at) > age_max {
-            return Ok(Outcome::Untimely(inner.now));
+        if let Some(outcome) = inner.is_timely(found, incident.version, observed_at, age_max) {
+            return Ok(outcome);
         }
         let kept = inner.incidents.remove(&incident.name).and_then(|(_, _, facts)| facts);
         let stored = (incident.version, codec::encode_incident(&incident), facts.or(kept));
         inner.incidents.insert(incident.name, stored);
+        inner.append(codec::encode_notice(&notice));
         Ok(Outcome::Written)
+    }
+
+    async fn standing(&self, authority: &AuthorityId) -> Result<LoadedStanding, StoreError> {
+        let inner = self.lock();
+        let standing = inner.standings.get(authority).map_or_else(
+            || AuthorityStanding::new(authority.clone()),
+            |(version, state)| {
+                codec::decode_standing(authority.clone(), *version, state)
+                    .expect("what was encoded is readable")
+            },
+        );
+        Ok(LoadedStanding { now: inner.now, standing })
+    }
+
+    async fn suspended(&self) -> Result<Vec<AuthorityStanding>, StoreError> {
+        let inner = self.lock();
+        let decoded = inner.standings.iter().map(|(authority, (version, state))| {
+            codec::decode_standing(authority.clone(), *version, state)
+                .expect("what was encoded is readable")
+        });
+        let mut suspended: Vec<_> =
+            decoded.filter(|standing| standing.suspension.is_some()).collect();
+        suspended.sort_by(|one, other| {
+            let since = |standing: &AuthorityStanding| standing.suspension.as_ref().map(|s| s.at);
+            (since(one), &one.authority).cmp(&(since(other), &other.authority))
+        });
+        Ok(suspended)
+    }
+
+    async fn commit_standing(&self, commit: StandingCommit) -> Result<Outcome, StoreError> {
+        let mut inner = self.lock();
+        let StandingCommit { standing, notice, observed_at, age_max } = commit;
+        let found = inner.standings.get(&standing.authority).map_or(0, |(version, _)| *version);
+        if let Some(outcome) = inner.is_timely(found, standing.version, observed_at, age_max) {
+            return Ok(outcome);
+        }
+        let stored = (standing.version, codec::encode_standing(&standing));
+        inner.standings.insert(standing.authority, stored);
+        inner.append(codec::encode_notice(&notice));
+        Ok(Outcome::Written)
+    }
+
+    async fn tell(&self, notice: Notice) -> Result<(), StoreError> {
+        self.lock().append(codec::encode_notice(&notice));
+        Ok(())
+    }
+
+    async fn count(&self, counted: &[(Index, u64)]) -> Result<Vec<u64>, StoreError> {
+        let inner = self.lock();
+        let count = |(index, from): &(Index, u64)| {
+            let positions = inner.positions(index).into_iter().flatten();
+            positions.filter(|position| position.score >= *from).count() as u64
+        };
+        Ok(counted.iter().map(count).collect())
+    }
+
+    async fn first_seen(&self, items: &[SeenItem]) -> Result<Vec<Timestamp>, StoreError> {
+        let mut inner = self.lock();
+        let first = if inner.first_seen.is_empty() { Timestamp::from_millis(0) } else { inner.now };
+        let seen = |item: &SeenItem| *inner.first_seen.entry(*item).or_insert(first);
+        Ok(items.iter().map(seen).collect())
     }
 
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {
@@ -315,17 +187,7 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Position>, StoreError> {
         let inner = self.lock();
         let empty = BTreeSet::new();
-        let positions = match index {
-            Index::Ready(lane) => &inner.ready[lane],
-            Index::Unanswered => &inner.unanswered,
-            Index::Synthetic => &inner.synthetic,
-            Index::Claimed => &inner.claimed,
-            Index::Wake => &inner.wake,
-            Index::All => &inner.all,
-            Index::Authority(name) => inner.authorities.get(name).unwrap_or(&empty),
-            Index::Target(target) => inner.targets.get(target).unwrap_or(&empty),
-            Index::Incident(name) => inner.incident_cases.get(name).unwrap_or(&empty),
-        };
+        let positions = inner.positions(index).unwrap_or(&empty);
         Ok(if index.is_latest_first() {
             let rest = positions.iter().rev().filter(|at| after.is_none_or(|after| **at < after));
             rest.take(count).copied().collect()

@@ -1,0 +1,73 @@
+//! Where a request comes from: what the desk knows of its officer, its authority and its targets, and
+//! what of that calls for more care. It is looked up while the request waits to be stored; what cannot
+//! be found out keeps nobody waiting.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join;
+
+use super::{Desk, Index, Store, StoreError};
+use crate::core::risk::Background;
+use crate::core::time::millis;
+use crate::core::{AuthorityId, CaseId, Intake, Timestamp};
+
+impl<S: Store> Desk<S> {
+    /// Notes on a request what is known of where it comes from.
+    pub(super) async fn note_background(&self, id: CaseId, intake: &mut Intake) {
+        let targets = &intake.facts.fingerprints;
+        // Found now, duplicates cost the case no change of their own later. What is not found, for a
+        // read that fails, the follower of the stream finds.
+        let (related, looked_up) =
+            join(self.with_same_target(id, targets, None), self.look_up(intake)).await;
+        let related = related.unwrap_or_default();
+        let background = match looked_up {
+            Ok(background) => self.with_others(background, intake, &related).await,
+            Err(error) => Err(error),
+        };
+        intake.likely_duplicates = related;
+        match background {
+            Ok(background) => intake.risks = background.risks(&self.live().risk),
+            Err(error) => {
+                tracing::warn!(%error, "a request was taken in without a look at where it comes from");
+            }
+        }
+    }
+
+    async fn look_up(&self, intake: &Intake) -> Result<Background, StoreError> {
+        let now = self.now_estimate().unwrap_or(Timestamp::from_millis(0));
+        let since = now.as_millis().saturating_sub(millis(self.live().risk.window));
+        let mut counted = vec![(Index::Authority(intake.authority.clone()), since)];
+        if let Some(officer) = intake.facts.officer {
+            counted.extend([(Index::Officer(officer), since), (Index::Officer(officer), 0)]);
+        }
+        let (counts, loaded) =
+            join(self.store.count(&counted), self.store.standing(&intake.authority)).await;
+        let (counts, loaded) = (counts?, loaded?);
+        Ok(Background {
+            authority_requests: counts.first().copied().unwrap_or(0),
+            officer_requests: counts.get(1).copied(),
+            is_officer_known: counts.get(2).is_some_and(|ever| *ever > 0),
+            other_authorities: 0,
+            is_usual_hour: self.registry().is_usual_hour(&intake.authority, now),
+            is_suspended: loaded.standing.suspension.is_some(),
+        })
+    }
+
+    async fn with_others(
+        &self,
+        background: Background,
+        intake: &Intake,
+        related: &BTreeSet<CaseId>,
+    ) -> Result<Background, StoreError> {
+        if related.is_empty() {
+            return Ok(background);
+        }
+        let ids: Vec<CaseId> = related.iter().copied().collect();
+        let cases = self.store.load(&ids).await?.cases.into_iter().flatten().flatten();
+        let others: BTreeSet<AuthorityId> = cases
+            .map(|case| case.authority)
+            .filter(|authority| *authority != intake.authority)
+            .collect();
+        Ok(Background { other_authorities: others.len() as u64, ..background })
+    }
+}

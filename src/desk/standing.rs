@@ -1,0 +1,136 @@
+//! Suspending an authority, and what must not happen while it is: nothing that was decided before may go
+//! out after, on any replica.
+
+use super::transact::{AGE_MAX, ATTEMPTS_MAX, Extras, Tried};
+use super::{Desk, Done, Error, Index, Store};
+use crate::core::standing::{StandingCommand, StandingDecision, StandingRefusal};
+use crate::core::{
+    Act, AuthorityId, AuthorityStanding, CaseId, Command, Deed, Notice, Sorting, What,
+};
+use crate::store::{Outcome, Said, StandingCommit};
+use crate::telemetry::metrics;
+
+impl<S: Store> Desk<S> {
+    /// Suspends or reinstates an authority. When this returns it is durable, and holds on all replicas:
+    /// a disclosure is written only on the standing that it was decided on.
+    ///
+    /// # Errors
+    /// The rules do not allow it, or it is not known to be stored.
+    pub async fn act_on_standing(
+        &self,
+        authority: &AuthorityId,
+        act: &Act,
+        command: StandingCommand,
+    ) -> Result<(AuthorityStanding, bool), Error> {
+        let (standing, is_replayed) = self.commit_standing(authority, act, command).await?;
+        if standing.suspension.is_some() {
+            self.begin_verification_anew(authority).await?;
+        }
+        Ok((standing, is_replayed))
+    }
+
+    async fn commit_standing(
+        &self,
+        authority: &AuthorityId,
+        act: &Act,
+        command: StandingCommand,
+    ) -> Result<(AuthorityStanding, bool), Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let loaded = self.store.standing(authority).await?;
+            if loaded.standing.version == 0 && !self.is_known(authority).await? {
+                return Err(Error::Standing(StandingRefusal::NotFound));
+            }
+            let (next, what) = match loaded.standing.decide(act, command, loaded.now) {
+                StandingDecision::AlreadyTrue => return Ok((loaded.standing, true)),
+                StandingDecision::Refused(refusal) => return Err(Error::Standing(refusal)),
+                StandingDecision::Next(next, what) => (*next, what),
+            };
+            let notice = Notice { at: loaded.now, by: Some(act.actor()), what };
+            let commit = StandingCommit {
+                standing: next.clone(),
+                notice,
+                observed_at: loaded.now,
+                age_max: AGE_MAX,
+            };
+            match self.store.commit_standing(commit).await? {
+                Outcome::Written => {
+                    self.hints.changed.notify_one();
+                    tracing::warn!(%authority, is_suspended = next.suspension.is_some(),
+                        "the standing of an authority has changed");
+                    return Ok((next, false));
+                }
+                Outcome::Conflict | Outcome::Untimely(_) => metrics::commit_retried(),
+                // It depends on nothing and leaves no note.
+                Outcome::PolicyMissing | Outcome::Noted(_) => return Err(Error::Contended),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// Whether the registry holds it, or it has asked something before.
+    async fn is_known(&self, authority: &AuthorityId) -> Result<bool, Error> {
+        if self.registry().authority(authority).is_some() {
+            return Ok(true);
+        }
+        let asked = self.store.list(&Index::Authority(authority.clone()), None, 1).await?;
+        Ok(!asked.is_empty())
+    }
+
+    /// What was verified of the open cases of a suspended authority counts no more. That nothing goes
+    /// out does not rest on it: a process that dies half way leaves cases that only look better.
+    async fn begin_verification_anew(&self, authority: &AuthorityId) -> Result<(), Error> {
+        for case in self.all(&Index::Authority(authority.clone())).await? {
+            if !case.has_ended() {
+                let suspended = Command::Sort(Sorting::SuspendAuthority);
+                self.transact(case.id, &suspended, &Extras::default()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Approves the proposal of this number, as the authority stands at that very moment.
+    ///
+    /// # Errors
+    /// The case or the standing of its authority does not allow it, or it is not known to be stored.
+    pub async fn approve_outcome(
+        &self,
+        id: CaseId,
+        act: &Act,
+        number: u32,
+        said: Said,
+    ) -> Result<Done, Error> {
+        let extras = Extras { said, note: None };
+        for _ in 0..ATTEMPTS_MAX {
+            let (now, case) = self.load(id).await?;
+            let standing = match &case {
+                Some(case) => self.store.standing(&case.authority).await?.standing.standing(),
+                None => crate::core::Standing::default(),
+            };
+            let command = Command::Act(act.clone(), Deed::ApproveOutcome(number, standing));
+            if let Tried::Done(done) = self.attempt(case, now, &command, &extras).await? {
+                return Ok(*done);
+            }
+            metrics::commit_retried();
+        }
+        Err(Error::Contended)
+    }
+
+    /// How an authority stands.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn standing(&self, authority: &AuthorityId) -> Result<AuthorityStanding, Error> {
+        Ok(self.store.standing(authority).await?.standing)
+    }
+
+    /// Tells the record of something that changes no case. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// It is not known to be stored.
+    pub async fn tell(&self, by: Option<crate::core::Actor>, what: What) -> Result<(), Error> {
+        let at = self.now_estimate().unwrap_or(crate::core::Timestamp::from_millis(0));
+        self.store.tell(Notice { at, by, what }).await?;
+        self.hints.changed.notify_one();
+        Ok(())
+    }
+}
