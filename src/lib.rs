@@ -18,3 +18,4 @@ pub mod simulate;
 pub mod store;
 pub mod telemetry;
 pub mod timer;
+pub mod transport;

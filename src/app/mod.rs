@@ -1,5 +1,6 @@
 //! The whole program: what it is made of, and the order in which it stops.
 
+mod certificates;
 mod known;
 mod parts;
 
@@ -27,6 +28,8 @@ use crate::outbound::{Outbound, OutboundError};
 use crate::redis_server::{ManagedRedis, RedisServerError};
 use crate::store::{RedisOptions, RedisStore, StoreError};
 use crate::telemetry::metrics as recorded;
+use crate::telemetry::metrics::Port;
+use crate::transport::{Door, Tls};
 
 /// How often the recorder's histograms are drained; without it, unscraped ones grow for ever.
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -73,6 +76,7 @@ pub struct App {
     settings: Settings,
     grpc_listener: TcpListener,
     http_listener: std::net::TcpListener,
+    tls: Option<Arc<Tls>>,
     metrics: PrometheusHandle,
     desks: Vec<(DeskConfiguration, Arc<RedisStore>)>,
     fingerprints: FingerprintKey,
@@ -90,6 +94,7 @@ impl App {
         settings: Settings,
         configured: Vec<DeskConfiguration>,
         fingerprints: FingerprintKey,
+        tls: Option<Arc<Tls>>,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
         // Ports first: a taken one fails here, before anything is touched.
@@ -130,6 +135,7 @@ impl App {
             settings,
             grpc_listener,
             http_listener,
+            tls,
             metrics,
             desks,
             fingerprints,
@@ -192,6 +198,7 @@ impl App {
             settings,
             grpc_listener,
             http_listener,
+            tls,
             metrics,
             desks: configured,
             fingerprints,
@@ -219,18 +226,41 @@ impl App {
         let health = server.health();
         // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();
-        let http_ended =
-            http::serve(http_listener, metrics.clone(), known.clone(), http_stop.clone());
+        let (grpc_door, http_door) = doors(&settings, tls.clone());
+        let http_ended = http::serve(
+            http_listener,
+            http_door,
+            metrics.clone(),
+            known.clone(),
+            http_stop.clone(),
+        );
+        spawn(&mut parts, "reader of changed certificates", certificates::follow(tls));
         spawn(&mut parts, "reader of changed files", reload_on_signal(settings, desks));
         spawn(&mut parts, "metrics upkeep", keep_metrics(metrics));
         spawn(&mut parts, "HTTP server", async move { _ = http_ended.await });
 
         let reporter = tokio::spawn(report_health(health.clone(), known));
-        let grpc = tokio::spawn(server.serve(grpc_listener, grpc_stop.clone()));
+        let limits = grpc_door.limits.clone();
+        let incoming = grpc_door.open(grpc_listener, grpc_stop.clone());
+        let serving = grpc_stop.clone();
+        let grpc = tokio::spawn(async move { server.serve(incoming, &limits, serving).await });
         let redis_stop = CancellationToken::new();
         let redis = redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
         Running { parts, health, reporter, grpc, grpc_stop, redis, redis_stop, http_stop }
     }
+}
+
+/// The ways in. Probes and scrapes on this machine need no certificate.
+fn doors(settings: &Settings, tls: Option<Arc<Tls>>) -> (Door, Door) {
+    if tls.is_none() {
+        tracing::warn!(
+            "no --tls-certificate: anybody on this machine can act as anybody; for trying things only"
+        );
+    }
+    let limits = settings.transport.limits();
+    let http_tls = tls.clone().filter(|_| !settings.http_listen.ip().is_loopback());
+    let grpc = Door { port: Port::Grpc, tls, limits: limits.clone() };
+    (grpc, Door { port: Port::Http, tls: http_tls, limits })
 }
 
 /// Everything that runs.

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod dev_certs;
 mod page;
 mod policy;
 mod simulate;
@@ -37,6 +38,8 @@ enum Command {
     Page(page::PageCommand),
     /// Plan a night: how many people keep the promise?
     Simulate(Box<simulate::SimulateArguments>),
+    /// Make certificates for trying things: a CA, a server, a portal and people. Never for production.
+    DevCerts(dev_certs::DevCertsArguments),
 }
 
 /// Runs what the command line asks for.
@@ -47,14 +50,17 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Page(command) => page::run(&command),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::DevCerts(arguments) => dev_certs::run(&arguments),
     }
 }
 
 fn serve(settings: Box<Settings>) -> ExitCode {
     let (format, filter) = (settings.log_format, settings.log.filter());
     let exporter = telemetry::logs::install(format, filter, settings.otlp_endpoint.as_ref());
-    let checked = settings.check().and_then(|desks| Ok((desks, settings.fingerprints()?)));
-    let (desks, fingerprints) = match checked {
+    let checked = settings
+        .check()
+        .and_then(|desks| Ok((desks, settings.transport.tls()?, settings.fingerprints()?)));
+    let (desks, tls, fingerprints) = match checked {
         Ok(checked) => checked,
         Err(error) => {
             tracing::error!("{error}");
@@ -80,7 +86,7 @@ fn serve(settings: Box<Settings>) -> ExitCode {
             Ok(exporting) => exporting,
             Err(error) => return failed(&error),
         };
-        let building = App::build(*settings, desks, fingerprints, metrics);
+        let building = App::build(*settings, desks, fingerprints, tls, metrics);
         serve_until_stopped(building, exporting).await
     })
 }

@@ -7,6 +7,7 @@ mod policy_file;
 pub mod policy_text;
 mod registry_file;
 mod sinks;
+mod transport;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,22 +21,28 @@ use crate::outbound::Address;
 use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
 use crate::telemetry::traces::OtlpEndpoint;
+use crate::transport::TlsError;
 
 pub use desks::{DeskConfiguration, FileMistakes};
 pub use document::Located;
 pub use policy_file::{PolicyFile, parse_policy};
 pub use registry_file::parse_registry;
 pub use sinks::{Links, SinkSettings};
+pub use transport::TransportSettings;
 
 /// How to serve.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// Where gRPC listens. Only loopback is allowed until callers have certificates.
+    /// Where gRPC listens. Any address but loopback needs --tls-certificate.
     #[arg(long, env = "URGENCE_GRPC_LISTEN", default_value = "127.0.0.1:50051")]
     pub grpc_listen: SocketAddr,
-    /// Where /metrics, /live and /ready are served. Only loopback is allowed.
+    /// Where /metrics, /live and /ready are served: plainly on loopback; any other address needs
+    /// --tls-certificate, and then its callers need certificates too.
     #[arg(long, env = "URGENCE_HTTP_LISTEN", default_value = "127.0.0.1:9464")]
     pub http_listen: SocketAddr,
+    /// Who may connect, and how often.
+    #[command(flatten)]
+    pub transport: TransportSettings,
     /// Where the private Redis keeps its data, and the key of the fingerprints unless it is given.
     #[arg(long, env = "URGENCE_DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,
@@ -151,8 +158,9 @@ impl LogFilter {
 pub enum ConfigError {
     /// An address that others can reach.
     #[error(
-        "{setting} {address} is not a loopback address. Callers have no certificates yet, so \
-         anybody who can connect could act as anybody; use 127.0.0.1 or [::1]"
+        "{setting} {address} is not a loopback address, and without certificates anybody who can \
+         connect could act as anybody; give --tls-certificate, --tls-key and --tls-client-ca, or use \
+         127.0.0.1 or [::1]"
     )]
     NotLoopback {
         /// Which setting.
@@ -160,6 +168,15 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+    /// Mutual TLS by halves.
+    #[error(
+        "--tls-certificate, --tls-key and --tls-client-ca belong together, and --tls-crl to them; \
+         give all three or none"
+    )]
+    TlsIncomplete,
+    /// A file of mutual TLS is missing or wrong.
+    #[error(transparent)]
+    Tls(TlsError),
     /// A file cannot be read or made.
     #[error("the file {path}: {source}")]
     File {
@@ -184,15 +201,10 @@ impl Settings {
     /// Checks what flags alone cannot, and reads the files of all desks.
     ///
     /// # Errors
-    /// An address is not loopback, or a file is missing or wrong.
+    /// An address is open to anybody, or a file is missing or wrong.
     pub fn check(&self) -> Result<Vec<DeskConfiguration>, ConfigError> {
-        for (setting, address) in
-            [("--grpc-listen", self.grpc_listen), ("--http-listen", self.http_listen)]
-        {
-            if !address.ip().is_loopback() {
-                return Err(ConfigError::NotLoopback { setting, address });
-            }
-        }
+        let listen = [("--grpc-listen", self.grpc_listen), ("--http-listen", self.http_listen)];
+        self.transport.check(listen)?;
         self.read_desks()
     }
 

@@ -1,6 +1,7 @@
 //! The edge: wire messages, services, identity, status. Nothing else knows gRPC.
 
 pub mod codec;
+mod connection;
 mod convert;
 mod deadline;
 mod desk_service;

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use futures_util::future::try_join_all;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::codegen::http;
+use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 pub use tonic_health::server::HealthReporter;
 use tower::util::MapRequestLayer;
@@ -24,6 +27,7 @@ use super::wire::intake_service_server::IntakeServiceServer;
 use super::wire::oversight_service_server::OversightServiceServer;
 use crate::desk::Store;
 use crate::telemetry::metrics;
+use crate::transport::{Connection, Incoming, Limits};
 
 pub use super::codec::MESSAGE_BYTES_MAX;
 
@@ -37,6 +41,11 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// A peer that has vanished is noticed within these.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After which share of their age connections are asked to leave, each in its turn: those who came
+/// together, as after a start, must not all come again together.
+const AGES_PERCENT: [u32; 5] = [100, 95, 105, 90, 110];
+/// Connections that are ready and not yet taken by the server of their age.
+const READY_MAX: usize = 64;
 
 const METHODS: [&str; 36] = [
     "Submit",
@@ -152,54 +161,86 @@ impl<S: Store> GrpcServer<S> {
     /// The server could not be set up, or failed.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        incoming: Incoming,
+        limits: &Limits,
         stop: CancellationToken,
     ) -> Result<(), ServerError> {
         let Self { edge, health } = self;
         let (work, streams_stop) = (edge.work.clone(), edge.stop.clone());
-        let health_service = tonic_health::pb::health_server::HealthServer::new(
-            tonic_health::server::HealthService::from_health_reporter(health),
-        );
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(wire::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                // With these, grpcurl prints the details of errors in words.
-                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-        };
-        let v1 = reflection().build_v1().map_err(|error| ServerError::new(&error))?;
-        let v1alpha = reflection().build_v1alpha().map_err(|error| ServerError::new(&error))?;
-        let intake = IntakeServiceServer::new(IntakeCalls(edge.clone()))
-            .max_decoding_message_size(TRANSPORT_BYTES_MAX);
-        let desk = DeskServiceServer::new(DeskCalls(edge.clone()))
-            .max_decoding_message_size(TRANSPORT_BYTES_MAX);
-        let oversight = OversightServiceServer::new(OversightCalls(edge))
-            .max_decoding_message_size(TRANSPORT_BYTES_MAX);
-
-        // Set here, since the server sets it only on sockets that it opens itself: without it small
-        // answers wait 40 ms for an acknowledgement.
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let stopping = async move {
+        let routes = routes(edge, health)?;
+        let mut lanes = Vec::new();
+        let mut served = Vec::new();
+        for percent in AGES_PERCENT {
+            let (lane, connections) = mpsc::channel::<Connection>(READY_MAX);
+            lanes.push(lane);
+            let connections = ReceiverStream::new(connections).map(Ok::<_, std::io::Error>);
+            let stop = stop.clone().cancelled_owned();
+            let server = server(limits.connection_age_max * percent / 100, limits.age_grace());
+            let mut server = server.layer(MapRequestLayer::new(keep_path));
+            let router = server.add_routes(routes.clone());
+            served.push(router.serve_with_incoming_shutdown(connections, stop));
+        }
+        tokio::spawn(async move {
             stop.cancelled().await;
             // The server waits for open streams; only we can end them.
             streams_stop.cancel();
-        };
-        let served = Server::builder()
-            .layer(MapRequestLayer::new(keep_path))
-            .max_concurrent_streams(STREAMS_MAX)
-            .http2_max_header_list_size(HEADER_BYTES_MAX)
-            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_service(health_service)
-            .add_service(v1)
-            .add_service(v1alpha)
-            .add_service(intake)
-            .add_service(desk)
-            .add_service(oversight)
-            .serve_with_incoming_shutdown(incoming, stopping)
-            .await;
+        });
+        let (served, ()) = tokio::join!(try_join_all(served), distribute(incoming, lanes));
         work.close();
         work.wait().await;
-        served.map_err(|error| ServerError::new(&error))
+        served.map(drop).map_err(|error| ServerError::new(&error))
     }
+}
+
+/// Hands the connections out, in turn.
+async fn distribute(mut incoming: Incoming, lanes: Vec<mpsc::Sender<Connection>>) {
+    for lane in lanes.iter().cycle() {
+        let Some(connection) = incoming.next().await else { return };
+        if lane.send(connection).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A server that asks connections of `age` to leave.
+fn server(age: Duration, grace: Duration) -> Server {
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_connection_age(age)
+        .max_connection_age_grace(grace)
+}
+
+/// Every service.
+fn routes<S: Store>(edge: Edge<S>, health: HealthReporter) -> Result<Routes, ServerError> {
+    let health_service = tonic_health::pb::health_server::HealthServer::new(
+        tonic_health::server::HealthService::from_health_reporter(health),
+    );
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // With these, grpcurl prints the details of errors in words.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    let v1 = reflection().build_v1().map_err(|error| ServerError::new(&error))?;
+    let v1alpha = reflection().build_v1alpha().map_err(|error| ServerError::new(&error))?;
+    let intake = IntakeServiceServer::new(IntakeCalls(edge.clone()))
+        .max_decoding_message_size(TRANSPORT_BYTES_MAX);
+    let desk = DeskServiceServer::new(DeskCalls(edge.clone()))
+        .max_decoding_message_size(TRANSPORT_BYTES_MAX);
+    let oversight = OversightServiceServer::new(OversightCalls(edge))
+        .max_decoding_message_size(TRANSPORT_BYTES_MAX);
+
+    let mut routes = Routes::builder();
+    routes
+        .add_service(health_service)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .add_service(intake)
+        .add_service(desk)
+        .add_service(oversight);
+    Ok(routes.routes())
 }

@@ -1,7 +1,7 @@
 //! `/metrics`, `/live` and `/ready`, on a port, a thread and a runtime of their own, so that they
 //! are answered while gRPC is saturated.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics::{self, Moment};
+use crate::transport::{Connection, Door, Incoming};
 
 /// What the process knows of itself, asked anew at each call.
 pub trait Insight: Send + Sync + 'static {
@@ -30,9 +31,33 @@ struct Shown {
     insight: Arc<dyn Insight>,
 }
 
-/// Serves until `stop`. The receiver tells when the thread has ended, and why.
+/// The connections that come in, as the server takes them.
+struct Listener {
+    incoming: Incoming,
+    address: SocketAddr,
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        match self.incoming.next().await {
+            Some(connection) => (connection, self.address),
+            // The stop has come, and ends the server by itself.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+/// Serves behind `door` until `stop`. The receiver tells when the thread has ended, and why.
 pub fn serve(
     listener: TcpListener,
+    door: Door,
     metrics: PrometheusHandle,
     insight: Arc<dyn Insight>,
     stop: CancellationToken,
@@ -48,6 +73,8 @@ pub fn serve(
         runtime.block_on(async move {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
+            let address = listener.local_addr()?;
+            let listener = Listener { incoming: door.open(listener, stop.clone()), address };
             axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
         })
     };

@@ -6,7 +6,7 @@ use ::metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::{SUBMITTED, band_label, paging};
+use super::{SUBMITTED, band_label, connections, paging};
 use crate::core::{
     Band, Class, ClockKind, Mark, Outcome, PageCause, Punctuality, Risk, Verification,
 };
@@ -83,6 +83,12 @@ pub(super) const HEARTBEAT_CONFIGURED: &str = "urgence_heartbeat_configured";
 pub(super) const SYNTHETIC_CASES: &str = "urgence_synthetic_cases_total";
 pub(super) const SYNTHETIC_AGE_SECONDS: &str = "urgence_synthetic_age_seconds";
 pub(super) const CERTIFICATE_END: &str = "urgence_certificate_end_timestamp_seconds";
+pub(super) const REVOCATION_LIST_DUE: &str = "urgence_revocation_list_due_timestamp_seconds";
+pub(super) const CERTIFICATE_RELOADS: &str = "urgence_certificate_reloads_total";
+pub(super) const HANDSHAKES: &str = "urgence_handshakes_total";
+pub(super) const CONNECTIONS: &str = "urgence_open_connections";
+pub(super) const CONNECTIONS_REFUSED: &str = "urgence_connections_refused_total";
+pub(super) const CONNECTIONS_CUT: &str = "urgence_connections_cut_total";
 
 /// The built-in promises, 1200 s and 1800 s, are edges, so that the share within each is exact.
 pub(super) const WAIT_EDGES: &[f64] = &[
@@ -126,8 +132,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_outcomes();
     describe_machinery();
     describe_paging();
+    connections::describe();
     zero();
     paging::zero();
+    connections::zero();
     Ok(handle)
 }
 
@@ -244,11 +252,6 @@ fn describe_paging() {
     describe_gauge!(HEARTBEAT_CONFIGURED, Unit::Count, "Whether a heartbeat address is set");
     describe_counter!(SYNTHETIC_CASES, Unit::Count, "Synthetic cases: passed, failed");
     describe_gauge!(SYNTHETIC_AGE_SECONDS, Unit::Seconds, "Since a synthetic case last passed");
-    describe_gauge!(
-        CERTIFICATE_END,
-        Unit::Seconds,
-        "When a certificate ends, in seconds since the epoch; 0 without one"
-    );
 }
 
 fn zero() {

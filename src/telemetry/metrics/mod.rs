@@ -2,6 +2,7 @@
 //! are read from Redis show the same on every replica: aggregate them with `max`, counters with `sum`.
 
 mod catalogue;
+mod connections;
 mod paging;
 
 use std::time::Duration;
@@ -22,6 +23,10 @@ use catalogue::{
 };
 
 pub use catalogue::install;
+pub use connections::{
+    Cap, Certificate, Cut, Handshake, Port, certificate_ends, certificates_reloaded,
+    connection_cut, connection_refused, handshake, open_connections, revocation_list_due,
+};
 pub use paging::{
     Heartbeat, Repair, Stage, Violation, heartbeat, heartbeat_configured, page_attempted,
     page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired, shadow, sinks_known,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 
 use super::catalogue::{
-    AUDITOR_AGE_SECONDS, AUDITOR_REPAIRS, AUDITOR_VIOLATIONS, CERTIFICATE_END,
-    HEARTBEAT_CONFIGURED, HEARTBEATS, PAGE_ATTEMPTS, PAGE_DELIVERIES, PAGE_STAGE_SECONDS,
-    PAGER_IN_FLIGHT, PAGES_DELIVERED, PAGES_DROPPED, PAGES_FROM_MEMORY, PAGES_UNREACHED,
-    SHADOW_CASES, SHADOW_UNRECORDED, SINK_FAILING, SYNTHETIC_AGE_SECONDS, SYNTHETIC_CASES,
+    AUDITOR_AGE_SECONDS, AUDITOR_REPAIRS, AUDITOR_VIOLATIONS, HEARTBEAT_CONFIGURED, HEARTBEATS,
+    PAGE_ATTEMPTS, PAGE_DELIVERIES, PAGE_STAGE_SECONDS, PAGER_IN_FLIGHT, PAGES_DELIVERED,
+    PAGES_DROPPED, PAGES_FROM_MEMORY, PAGES_UNREACHED, SHADOW_CASES, SHADOW_UNRECORDED,
+    SINK_FAILING, SYNTHETIC_AGE_SECONDS, SYNTHETIC_CASES,
 };
 use crate::core::{
     Case, DeskName, Event, Page, PageCause, PageRecord, SinkAnswer, SinkName, Timestamp, words,
@@ -85,8 +85,6 @@ pub(super) fn zero() {
         counter!(SYNTHETIC_CASES, "result" => result).absolute(0);
     }
     gauge!(HEARTBEAT_CONFIGURED).set(0.0);
-    // Certificates come with the trust between callers; until then none ends.
-    gauge!(CERTIFICATE_END, "certificate" => "server").set(0.0);
 }
 
 /// Sets the series of a desk to zero.

@@ -1,0 +1,94 @@
+//! The way in: one accept loop for every port, the caps on who may hold how much of it, and mutual TLS.
+//!
+//! Nothing else knows a socket of ours or a certificate. What comes out is a [`Connection`] whose peer is
+//! known, whose life is bounded, and whose place is given back when it is dropped.
+
+mod accept;
+mod connection;
+mod files;
+mod places;
+mod revocation;
+mod tls;
+mod verifier;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::core::Identity;
+
+pub use accept::{Door, Incoming};
+pub use connection::Connection;
+pub use files::{TlsError, TlsFiles};
+pub use tls::Tls;
+
+/// Who is at the other end of a connection, as its certificate says it.
+#[derive(Debug)]
+pub struct Peer {
+    /// The one name of the certificate, and which certificate it was.
+    pub identity: Identity,
+    /// Cancelled once the certificate no longer holds: it has ended, was revoked, or its authority has
+    /// gone. The connection is closed [`Limits::revoked_grace`] later; until then nothing may be answered
+    /// but that.
+    pub revoked: CancellationToken,
+}
+
+/// The peer of a connection, as requests carry it; `None` on loopback without certificates.
+pub type PeerOfConnection = Option<Arc<Peer>>;
+
+/// How much of a port anybody may hold, and for how long.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections in all, those included whose handshake is not done.
+    pub connections_max: usize,
+    /// Connections of one address; of IPv6, of one /64, which is what one site has.
+    pub connections_per_address_max: usize,
+    /// Connections of one identity.
+    pub connections_per_identity_max: usize,
+    /// How long a connection lives; the gRPC server asks its peer to leave a little before or after.
+    pub connection_age_max: Duration,
+    /// Handshakes at the same time; further ones wait for their turn.
+    pub handshakes_max: usize,
+    /// Handshakes of one address at the same time, so that one that drags its feet delays nobody else.
+    pub handshakes_per_address_max: usize,
+    /// How long a handshake may take, the wait for its turn included.
+    pub handshake_timeout: Duration,
+    /// How long a peer may take to say its first words after the handshake.
+    pub silence_max: Duration,
+    /// How long a connection stays whose certificate no longer holds, to be told so.
+    pub revoked_grace: Duration,
+    /// How long, at a stop, a peer may say nothing at all before it counts as gone.
+    pub stop_silence_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            connections_per_address_max: 512,
+            connections_per_identity_max: 128,
+            connection_age_max: Duration::from_mins(30),
+            handshakes_max: 256,
+            handshakes_per_address_max: 64,
+            handshake_timeout: Duration::from_secs(5),
+            silence_max: Duration::from_secs(10),
+            revoked_grace: Duration::from_secs(2),
+            stop_silence_max: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Limits {
+    /// For how long after a connection's age its running calls may go on.
+    #[must_use]
+    pub fn age_grace(&self) -> Duration {
+        self.connection_age_max / 6
+    }
+
+    /// How long a connection lives at most, whatever its peer does: 10 % more than its age, and the grace.
+    #[must_use]
+    pub fn age_end(&self) -> Duration {
+        self.connection_age_max * 11 / 10 + self.age_grace()
+    }
+}
