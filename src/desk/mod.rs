@@ -27,8 +27,8 @@ use tokio::sync::mpsc;
 use crate::clock::monotonic_now;
 use crate::core::policy::live::Live;
 use crate::core::{
-    Act, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy, Refusal,
-    Report, RequestDigest, Timestamp,
+    Act, Actor, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy,
+    Refusal, Report, RequestDigest, ShownTo, Timestamp, What,
 };
 pub use crate::registry::NotEntitled;
 use crate::registry::Registry;
@@ -253,11 +253,14 @@ impl<S: Store> Desk<S> {
         case.ok_or(Error::Refused(Refusal::CaseNotFound))
     }
 
-    /// What was said in a case.
+    /// Opens what was said in a case, to be shown to somebody. The record knows of it first: what
+    /// cannot be told is not opened.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub async fn contents(&self, id: CaseId) -> Result<Contents, Error> {
+    /// It cannot be told or read.
+    pub async fn read(&self, case: &Case, by: Actor, shown_to: ShownTo) -> Result<Contents, Error> {
+        let (id, authority) = (case.id, case.authority.clone());
+        self.tell(Some(by), What::Read { case: id, authority, shown_to }).await?;
         Ok(self.store.contents(id).await?)
     }
 

@@ -28,6 +28,11 @@ impl<S: Store> Desks<S> {
         Self { desks }
     }
 
+    /// The desks, if there are any.
+    pub(super) fn some(desks: Vec<Arc<Desk<S>>>) -> Option<Self> {
+        (!desks.is_empty()).then_some(Self { desks })
+    }
+
     /// Every desk.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Desk<S>>> {
         self.desks.iter()

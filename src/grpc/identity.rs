@@ -1,20 +1,125 @@
-//! Who calls. Until certificates say it, the metadata `urgence-caller` does, and the service listens
-//! on loopback only.
+//! Who calls, and as whom each desk knows them: by the certificate of the connection and the desk's
+//! registry.
+//!
+//! Without certificates the service listens on loopback only, and takes whoever is there at their word:
+//! the metadata `urgence-caller`. A connection with a certificate is never asked for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tonic::Status;
 use tonic::metadata::MetadataMap;
+use tonic::{Request, Status};
 
+use super::desks::Desks;
 use super::status;
-use crate::core::{Authorities, Caller, Role};
+use crate::core::{Authorities, AuthorityId, Caller, DeskName, Role};
+use crate::desk::{Desk, Store};
+use crate::registry::rules::{Access, Rule};
+use crate::transport::{Peer, PeerOfConnection};
 
 const METADATA: &str = "urgence-caller";
 /// Who calls when the metadata does not say.
 const LOCAL_OPERATOR: &str = "local-operator";
 
-/// The author of a call.
-pub(super) fn caller(metadata: &MetadataMap) -> Result<Caller, Status> {
+/// Who makes a call, before any desk was asked.
+#[derive(Clone)]
+pub(super) enum Presented {
+    /// The holder of a certificate.
+    Certificate(Arc<Peer>),
+    /// Whom the metadata names, on loopback.
+    Loopback(Caller),
+}
+
+/// As whom the desks that a call may reach know its author.
+#[derive(Clone)]
+pub(super) struct Callers(BTreeMap<DeskName, Caller>);
+
+impl Presented {
+    /// What a call brings along.
+    pub(super) fn of<M>(request: &Request<M>) -> Result<Self, Status> {
+        let Some(peer) = request.extensions().get::<PeerOfConnection>() else {
+            return Err(status::certificate_missing());
+        };
+        match peer {
+            Some(peer) => {
+                let presented = Self::Certificate(Arc::clone(peer));
+                presented.must_hold()?;
+                Ok(presented)
+            }
+            None => named(request.metadata()).map(Self::Loopback),
+        }
+    }
+
+    /// Refuses a certificate that holds no longer.
+    pub(super) fn must_hold(&self) -> Result<(), Status> {
+        match self {
+            Self::Certificate(peer) if peer.revoked.is_cancelled() => {
+                Err(status::certificate_over())
+            }
+            Self::Certificate(_) | Self::Loopback(_) => Ok(()),
+        }
+    }
+
+    /// Returns once the certificate holds no longer.
+    pub(super) async fn over(&self) {
+        match self {
+            Self::Certificate(peer) => peer.revoked.cancelled().await,
+            Self::Loopback(_) => std::future::pending().await,
+        }
+    }
+
+    /// As whom `desk` knows the author.
+    pub(super) fn at<S: Store>(&self, desk: &Desk<S>) -> Option<Caller> {
+        match self {
+            Self::Certificate(peer) => desk.registry().caller(&peer.identity),
+            Self::Loopback(caller) => Some(caller.clone()),
+        }
+    }
+
+    /// The desks at which the author may do what `rule` allows, and as whom.
+    pub(super) fn admitted<S: Store>(
+        &self,
+        desks: &Desks<S>,
+        rule: &Rule,
+    ) -> Result<(Desks<S>, Callers), Status> {
+        let known: Vec<_> =
+            desks.iter().filter_map(|desk| Some((Arc::clone(desk), self.at(desk)?))).collect();
+        if known.is_empty() && rule.access != Access::Anybody {
+            return Err(status::caller_unknown());
+        }
+        let allowed: Vec<_> =
+            known.into_iter().filter(|(_, caller)| is_allowed(caller, rule)).collect();
+        let callers = allowed.iter().map(|(desk, caller)| (desk.name().clone(), caller.clone()));
+        let callers = Callers(callers.collect());
+        match Desks::some(allowed.into_iter().map(|(desk, _)| desk).collect()) {
+            Some(desks) => Ok((desks, callers)),
+            None => Err(status::role_missing(rule)),
+        }
+    }
+}
+
+/// Whether the rule lets the caller.
+pub(super) fn is_allowed(caller: &Caller, rule: &Rule) -> bool {
+    match rule.access {
+        Access::Anybody | Access::Known => true,
+        Access::Roles(roles) => roles.iter().any(|role| caller.has_role(*role)),
+    }
+}
+
+impl Callers {
+    /// As whom this desk, which the call may reach, knows its author.
+    pub(super) fn at<S: Store>(&self, desk: &Desk<S>) -> &Caller {
+        self.0.get(desk.name()).expect("a call reaches only desks that know its author")
+    }
+
+    /// Whether the author speaks for `authority` at some desk.
+    pub(super) fn speak_for(&self, authority: &AuthorityId) -> bool {
+        self.0.values().any(|caller| caller.speaks_for(authority))
+    }
+}
+
+/// The author of a call on loopback.
+fn named(metadata: &MetadataMap) -> Result<Caller, Status> {
     let mut values = metadata.get_all(METADATA).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(Caller {
@@ -53,6 +158,8 @@ fn parse(text: &str) -> Option<Caller> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
     use super::*;
 
     #[test]

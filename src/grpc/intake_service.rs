@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use super::convert::words::data_category;
 use super::convert::{self, Reader};
 use super::entries::open;
+use super::identity::Callers;
 use super::serve::{Edge, Head, check_required, valid};
 use super::watching::{self, Stream};
 use super::wire::case_entry::Said;
@@ -17,17 +18,12 @@ use super::wire::{self, intake_service_watch_request::Scope};
 use super::{status, submission, tokens};
 use crate::core::intake::{Checks, check_optional_text, check_text};
 use crate::core::policy::live::Holding;
-use crate::core::{
-    AuthorityId, Caller, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, Role,
-};
+use crate::core::{AuthorityId, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, ShownTo};
 use crate::desk::{Desk, Followed, Index, Store, WatchScope};
 use crate::telemetry::metrics::{self, Submitted};
 use crate::telemetry::traces;
 
 pub(super) struct IntakeCalls<S: Store>(pub(super) Edge<S>);
-
-/// Who speaks for an authority.
-const PORTAL: &[Role] = &[Role::Portal];
 
 #[tonic::async_trait]
 impl<S: Store> IntakeService for IntakeCalls<S> {
@@ -35,21 +31,21 @@ impl<S: Store> IntakeService for IntakeCalls<S> {
         &self,
         request: Request<wire::SubmitRequest>,
     ) -> Result<Response<wire::SubmitResponse>, Status> {
-        self.0.serve("Submit", PORTAL, request, submit).await
+        self.0.serve("Submit", request, submit).await
     }
 
     async fn get(
         &self,
         request: Request<wire::IntakeServiceGetRequest>,
     ) -> Result<Response<wire::IntakeServiceGetResponse>, Status> {
-        self.0.serve("IntakeService.Get", PORTAL, request, get).await
+        self.0.serve("IntakeService.Get", request, get).await
     }
 
     async fn list(
         &self,
         request: Request<wire::IntakeServiceListRequest>,
     ) -> Result<Response<wire::IntakeServiceListResponse>, Status> {
-        self.0.serve("IntakeService.List", PORTAL, request, list).await
+        self.0.serve("IntakeService.List", request, list).await
     }
 
     type WatchStream = Stream<wire::IntakeServiceWatchResponse>;
@@ -58,48 +54,48 @@ impl<S: Store> IntakeService for IntakeCalls<S> {
         &self,
         request: Request<wire::IntakeServiceWatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.0.serve("IntakeService.Watch", PORTAL, request, watch).await
+        self.0.serve("IntakeService.Watch", request, watch).await
     }
 
     async fn provide_information(
         &self,
         request: Request<wire::ProvideInformationRequest>,
     ) -> Result<Response<wire::ProvideInformationResponse>, Status> {
-        self.0.serve("ProvideInformation", PORTAL, request, provide_information).await
+        self.0.serve("ProvideInformation", request, provide_information).await
     }
 
     async fn withdraw(
         &self,
         request: Request<wire::WithdrawRequest>,
     ) -> Result<Response<wire::WithdrawResponse>, Status> {
-        self.0.serve("Withdraw", PORTAL, request, withdraw).await
+        self.0.serve("Withdraw", request, withdraw).await
     }
 
     async fn request_preservation(
         &self,
         request: Request<wire::RequestPreservationRequest>,
     ) -> Result<Response<wire::RequestPreservationResponse>, Status> {
-        self.0.serve("RequestPreservation", PORTAL, request, request_preservation).await
+        self.0.serve("RequestPreservation", request, request_preservation).await
     }
 
     async fn confirm_delivery(
         &self,
         request: Request<wire::ConfirmDeliveryRequest>,
     ) -> Result<Response<wire::ConfirmDeliveryResponse>, Status> {
-        self.0.serve("ConfirmDelivery", PORTAL, request, confirm_delivery).await
+        self.0.serve("ConfirmDelivery", request, confirm_delivery).await
     }
 
     async fn list_data_categories(
         &self,
         request: Request<wire::ListDataCategoriesRequest>,
     ) -> Result<Response<wire::ListDataCategoriesResponse>, Status> {
-        self.0.serve("ListDataCategories", PORTAL, request, list_data_categories).await
+        self.0.serve("ListDataCategories", request, list_data_categories).await
     }
 }
 
 async fn submit<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::SubmitRequest,
 ) -> Result<wire::SubmitResponse, Status> {
     let request = message.request.unwrap_or_default();
@@ -108,11 +104,11 @@ async fn submit<S: Store>(
     let submission = submission::submission(&message.request_id, &request);
     // One key serves all desks, so that a request may be read before its desk is known.
     let fingerprint = |input: &str| edge.desks.first().fingerprint(input);
-    let intake = Intake::parse(&submission, digest, fingerprint).map_err(|violations| {
+    let mut intake = Intake::parse(&submission, digest, fingerprint).map_err(|violations| {
         metrics::submitted(Submitted::Refused, Duration::ZERO);
         status::invalid_fields(violations)
     })?;
-    if !caller.speaks_for(&intake.authority) {
+    if !caller.speak_for(&intake.authority) {
         return Err(status::case_not_found());
     }
     let desk = if message.desk.is_empty() {
@@ -125,6 +121,12 @@ async fn submit<S: Store>(
     traces::about(intake.case_id());
     let having = edge.desks.having(intake.case_id()).await.map_err(status::error)?;
     let desk = having.map_or(desk, Arc::clone);
+    // It may be bound to the authority at another desk only.
+    let caller = caller.at(&desk);
+    if !caller.speaks_for(&intake.authority) {
+        return Err(status::case_not_found());
+    }
+    intake.by = Some(caller.actor());
     let done = desk.submit(intake, body).await.map_err(status::error)?;
     Ok(wire::SubmitResponse {
         case: Some(convert::case_status(desk.name(), &done.case)),
@@ -133,14 +135,18 @@ async fn submit<S: Store>(
 }
 
 /// The case, if it is the caller's; what is not theirs is not there.
-async fn own_case<S: Store>(desk: &Desk<S>, caller: &Caller, id: CaseId) -> Result<Case, Status> {
+async fn own_case<S: Store>(desk: &Desk<S>, caller: &Callers, id: CaseId) -> Result<Case, Status> {
     let case = desk.get(id).await.map_err(status::error)?;
-    if caller.speaks_for(&case.authority) { Ok(case) } else { Err(status::case_not_found()) }
+    if caller.at(desk).speaks_for(&case.authority) {
+        Ok(case)
+    } else {
+        Err(status::case_not_found())
+    }
 }
 
 async fn get<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::IntakeServiceGetRequest,
 ) -> Result<wire::IntakeServiceGetResponse, Status> {
     let mut checks = Checks::default();
@@ -148,7 +154,8 @@ async fn get<S: Store>(
     let (desk, id) = valid(checks, case)?;
     traces::about(id);
     let case = own_case(&desk, &caller, id).await?;
-    let contents = desk.contents(id).await.map_err(status::error)?;
+    let by = caller.at(&desk).actor();
+    let contents = desk.read(&case, by, ShownTo::Authority).await.map_err(status::error)?;
     let opened = open(id, &contents, Reader::Portal)?;
     Ok(wire::IntakeServiceGetResponse {
         case: Some(convert::case_status(desk.name(), &case)),
@@ -161,7 +168,7 @@ async fn get<S: Store>(
 /// Does a portal's act on a case of its own.
 async fn perform<S: Store>(
     head: Head<S>,
-    caller: &Caller,
+    caller: &Callers,
     deed: Deed,
     said: Said,
 ) -> Result<(Option<wire::CaseStatus>, bool), Status> {
@@ -173,7 +180,7 @@ async fn perform<S: Store>(
 
 async fn provide_information<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ProvideInformationRequest,
 ) -> Result<wire::ProvideInformationResponse, Status> {
     let mut checks = Checks::default();
@@ -187,7 +194,7 @@ async fn provide_information<S: Store>(
 
 async fn withdraw<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::WithdrawRequest,
 ) -> Result<wire::WithdrawResponse, Status> {
     let mut checks = Checks::default();
@@ -201,7 +208,7 @@ async fn withdraw<S: Store>(
 
 async fn request_preservation<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::RequestPreservationRequest,
 ) -> Result<wire::RequestPreservationResponse, Status> {
     let mut checks = Checks::default();
@@ -215,7 +222,7 @@ async fn request_preservation<S: Store>(
 
 async fn confirm_delivery<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ConfirmDeliveryRequest,
 ) -> Result<wire::ConfirmDeliveryResponse, Status> {
     let mut checks = Checks::default();
@@ -233,7 +240,7 @@ async fn confirm_delivery<S: Store>(
 
 async fn list_data_categories<S: Store>(
     edge: Edge<S>,
-    _caller: Caller,
+    _caller: Callers,
     message: wire::ListDataCategoriesRequest,
 ) -> Result<wire::ListDataCategoriesResponse, Status> {
     let mut checks = Checks::default();
@@ -250,7 +257,7 @@ async fn list_data_categories<S: Store>(
 
 async fn list<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::IntakeServiceListRequest,
 ) -> Result<wire::IntakeServiceListResponse, Status> {
     let mut checks = Checks::default();
@@ -258,7 +265,7 @@ async fn list<S: Store>(
     let page_size = watching::page_size(&mut checks, message.page_size);
     let desk = edge.desk(&mut checks, &message.desk);
     let ((authority, page_size), desk) = valid(checks, authority.zip(page_size).zip(desk))?;
-    if !caller.speaks_for(&authority) {
+    if !caller.at(&desk).speaks_for(&authority) {
         return Err(status::case_not_found());
     }
     let scope = format!("list/{}/authority/{authority}", desk.name());
@@ -273,7 +280,7 @@ async fn list<S: Store>(
 
 async fn watch<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::IntakeServiceWatchRequest,
 ) -> Result<Stream<wire::IntakeServiceWatchResponse>, Status> {
     let mut checks = Checks::default();
@@ -295,33 +302,40 @@ async fn watch<S: Store>(
         }
     };
     let (desk, scope) = valid(checks, scope)?;
-    let token_scope = match &scope {
+    let (token_scope, authority) = match &scope {
         WatchScope::Case(id) => {
-            own_case(&desk, &caller, *id).await?;
-            format!("watch/{}/intake/{}", desk.name(), id.compact())
+            let case = own_case(&desk, &caller, *id).await?;
+            (format!("watch/{}/intake/{}", desk.name(), id.compact()), case.authority)
         }
-        WatchScope::Authority(authority) if caller.speaks_for(authority) => {
-            format!("watch/{}/intake/{authority}", desk.name())
+        WatchScope::Authority(authority) if caller.at(&desk).speaks_for(authority) => {
+            (format!("watch/{}/intake/{authority}", desk.name()), authority.clone())
         }
         WatchScope::Authority(_) | WatchScope::Desk => return Err(status::case_not_found()),
     };
     let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
     let name = desk.name().clone();
-    Ok(watching::stream(&edge, desk, watch, token_scope, move |told, resume_token| {
-        use wire::intake_service_watch_response::Message;
-        let message = match told {
-            watching::Told::Heartbeat(heartbeat) => Message::Heartbeat(heartbeat),
-            watching::Told::Followed(Followed::Snapshot(case)) => {
-                Message::Snapshot(convert::case_status(&name, &case))
-            }
-            watching::Told::Followed(Followed::SnapshotEnd(cases)) => {
-                Message::SnapshotEnd(wire::SnapshotEnd { cases })
-            }
-            watching::Told::Followed(Followed::Change(change)) => {
-                Message::Change(convert::change(&name, &change, Reader::Portal)?)
-            }
-        };
-        Some(wire::IntakeServiceWatchResponse { message: Some(message), resume_token })
-    }))
+    Ok(watching::stream(
+        &edge,
+        desk,
+        watch,
+        token_scope,
+        Some(authority),
+        move |told, resume_token| {
+            use wire::intake_service_watch_response::Message;
+            let message = match told {
+                watching::Told::Heartbeat(heartbeat) => Message::Heartbeat(heartbeat),
+                watching::Told::Followed(Followed::Snapshot(case)) => {
+                    Message::Snapshot(convert::case_status(&name, &case))
+                }
+                watching::Told::Followed(Followed::SnapshotEnd(cases)) => {
+                    Message::SnapshotEnd(wire::SnapshotEnd { cases })
+                }
+                watching::Told::Followed(Followed::Change(change)) => {
+                    Message::Change(convert::change(&name, &change, Reader::Portal)?)
+                }
+            };
+            Some(wire::IntakeServiceWatchResponse { message: Some(message), resume_token })
+        },
+    ))
 }

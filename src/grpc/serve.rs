@@ -12,12 +12,14 @@ use tracing::{Instrument as _, Span};
 use super::deadline::{self, MARGIN};
 use super::desks::Desks;
 use super::entries::entry;
+use super::identity::{Callers, Presented};
 use super::wire::case_entry::Said as Kind;
-use super::{identity, status, wire};
+use super::{status, wire};
 use crate::clock::monotonic_now;
 use crate::core::intake::{Checks, Code};
-use crate::core::{Act, Caller, CaseId, Deed, RequestDigest, Role, Violation};
+use crate::core::{Act, Caller, CaseId, Deed, RequestDigest, Violation};
 use crate::desk::{Desk, Done, Said, Store};
+use crate::registry::rules::{self, Rule};
 use crate::telemetry::{metrics, traces};
 
 /// What the services share.
@@ -27,24 +29,30 @@ pub(super) struct Edge<S> {
     pub(super) work: TaskTracker,
     /// Ends watches and waits.
     pub(super) stop: CancellationToken,
+    /// Who makes the call that is being answered, and what lets them.
+    pub(super) author: Option<(Presented, &'static Rule)>,
 }
 
 impl<S: Store> Clone for Edge<S> {
     fn clone(&self) -> Self {
-        Self { desks: self.desks.clone(), work: self.work.clone(), stop: self.stop.clone() }
+        Self {
+            desks: self.desks.clone(),
+            work: self.work.clone(),
+            stop: self.stop.clone(),
+            author: self.author.clone(),
+        }
     }
 }
 
 impl<S: Store> Edge<S> {
-    /// Answers one call of `method`, which takes one of `roles`.
+    /// Answers one call of the method with this label.
     ///
     /// What `answer` does outlives the call: a client that hangs up cannot cut a commit in two.
     pub(super) async fn serve<M, R, F>(
         &self,
         method: &'static str,
-        roles: &[Role],
         request: Request<M>,
-        answer: impl FnOnce(Self, Caller, M) -> F,
+        answer: impl FnOnce(Self, Callers, M) -> F,
     ) -> Result<Response<R>, Status>
     where
         R: Send + 'static,
@@ -58,7 +66,7 @@ impl<S: Store> Edge<S> {
                 work.await.unwrap_or_else(|_| Err(status::fault()))
             }
         };
-        self.serve_waiting(method, roles, request, detached).await
+        self.serve_waiting(method, request, detached).await
     }
 
     /// Like [`Edge::serve`], for a call that waits and writes nothing by itself: it ends with the
@@ -66,16 +74,15 @@ impl<S: Store> Edge<S> {
     pub(super) async fn serve_waiting<M, R, F>(
         &self,
         method: &'static str,
-        roles: &[Role],
         request: Request<M>,
-        answer: impl FnOnce(Self, Caller, M) -> F,
+        answer: impl FnOnce(Self, Callers, M) -> F,
     ) -> Result<Response<R>, Status>
     where
         F: Future<Output = Result<R, Status>>,
     {
         let started = monotonic_now();
         let span = span(method, &request);
-        let answered = self.answer(roles, request, answer).instrument(span.clone()).await;
+        let answered = self.answer(method, request, answer).instrument(span.clone()).await;
         let code = answered.as_ref().map_or_else(Status::code, |_| tonic::Code::Ok);
         traces::answered(&span, code.into());
         metrics::rpc(method, status::code_name(code), started.elapsed());
@@ -84,22 +91,22 @@ impl<S: Store> Edge<S> {
 
     async fn answer<M, R, F>(
         &self,
-        roles: &[Role],
+        method: &'static str,
         request: Request<M>,
-        answer: impl FnOnce(Self, Caller, M) -> F,
+        answer: impl FnOnce(Self, Callers, M) -> F,
     ) -> Result<R, Status>
     where
         F: Future<Output = Result<R, Status>>,
     {
-        let caller = identity::caller(request.metadata())?;
-        if !roles.iter().any(|role| caller.has_role(*role)) {
-            return Err(status::role_missing(roles));
-        }
+        let presented = Presented::of(&request)?;
+        let rule = rules::labelled(method).ok_or_else(status::method_not_allowed)?;
+        let (desks, callers) = presented.admitted(&self.desks, rule)?;
+        let edge = Self { desks, author: Some((presented, rule)), ..self.clone() };
         let remaining = deadline::remaining(request.metadata());
         if remaining.is_some_and(|remaining| remaining <= MARGIN) {
             return Err(status::deadline_exceeded());
         }
-        let answered = answer(self.clone(), caller, request.into_inner());
+        let answered = answer(edge, callers, request.into_inner());
         match remaining {
             Some(remaining) => tokio::time::timeout(remaining.saturating_sub(MARGIN), answered)
                 .await
@@ -142,11 +149,12 @@ impl<S: Store> Edge<S> {
     pub(super) fn head<M: CaseRequest>(
         &self,
         checks: &mut Checks,
-        caller: &Caller,
+        callers: &Callers,
         message: &M,
     ) -> Option<Head<S>> {
-        let act = act(checks, caller, M::METHOD, message.request_id(), message);
         let case = self.case(checks, "name", message.name());
+        let by = case.as_ref().map(|(desk, _)| callers.at(desk));
+        let act = act(checks, by, M::METHOD, message.request_id(), message);
         let (act, (desk, id)) = act.zip(case)?;
         traces::about(id);
         Some(Head { desk, id, act })
@@ -235,12 +243,13 @@ pub(super) fn check_required(checks: &mut Checks, field: &str) {
 /// again to be a repeat.
 pub(super) fn act<M: prost::Message>(
     checks: &mut Checks,
-    caller: &Caller,
+    by: Option<&Caller>,
     method: &str,
     request_id: &str,
     content: &M,
 ) -> Option<Act> {
     let request_id = checks.name("request_id", request_id)?;
+    let caller = by?;
     let digest = RequestDigest::of(method, &content.encode_to_vec());
     let (by, roles) = (caller.subject.clone(), caller.roles.clone());
     Some(Act { identity: caller.identity.clone(), ..Act::new(by, roles, request_id, digest) })

@@ -9,23 +9,26 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::codegen::http;
-use tonic::service::Routes;
+use tonic::service::{InterceptorLayer, Routes};
 use tonic::transport::Server;
+use tonic::{Request, Status};
 use tonic_health::ServingStatus;
 pub use tonic_health::server::HealthReporter;
 use tower::util::MapRequestLayer;
 
 use super::desk_service::DeskCalls;
 use super::desks::Desks;
+use super::identity::Presented;
 use super::intake_service::IntakeCalls;
 use super::oversight_service::OversightCalls;
 use super::serve::Edge;
-use super::status::CONTRACT_CODES;
+use super::status::{self, CONTRACT_CODES};
 use super::wire;
 use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
 use super::wire::oversight_service_server::OversightServiceServer;
 use crate::desk::Store;
+use crate::registry::rules::{Access, RULES, rule};
 use crate::telemetry::metrics;
 use crate::transport::{Connection, Incoming, Limits};
 
@@ -46,45 +49,6 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const AGES_PERCENT: [u32; 5] = [100, 95, 105, 90, 110];
 /// Connections that are ready and not yet taken by the server of their age.
 const READY_MAX: usize = 64;
-
-const METHODS: [&str; 36] = [
-    "Submit",
-    "ProvideInformation",
-    "Withdraw",
-    "RequestPreservation",
-    "ConfirmDelivery",
-    "ListDataCategories",
-    "IntakeService.Get",
-    "IntakeService.List",
-    "IntakeService.Watch",
-    "ClaimNext",
-    "Claim",
-    "RenewClaim",
-    "ReleaseClaim",
-    "Respond",
-    "HandOver",
-    "SendUpdate",
-    "AskForInformation",
-    "Reclassify",
-    "RecordVerification",
-    "RecordConflict",
-    "LinkDuplicate",
-    "ProposeOutcome",
-    "ApproveOutcome",
-    "ConfirmWithdrawal",
-    "PauseClock",
-    "ResumeClock",
-    "SettleClock",
-    "AcknowledgePage",
-    "OpenIncident",
-    "CloseIncident",
-    "GetPolicy",
-    "GetStatus",
-    "SetLegalHold",
-    "DeskService.Get",
-    "DeskService.List",
-    "DeskService.Watch",
-];
 
 /// The services that health checks may ask for; the empty name stands for the process.
 const SERVICES: [&str; 4] =
@@ -144,8 +108,9 @@ impl<S: Store> GrpcServer<S> {
     /// The services of `desks`.
     #[must_use]
     pub fn new(desks: Desks<S>) -> Self {
-        METHODS.iter().for_each(|method| metrics::rpc_known(method, &CONTRACT_CODES));
-        let edge = Edge { desks, work: TaskTracker::new(), stop: CancellationToken::new() };
+        RULES.iter().for_each(|rule| metrics::rpc_known(rule.label, &CONTRACT_CODES));
+        let edge =
+            Edge { desks, work: TaskTracker::new(), stop: CancellationToken::new(), author: None };
         Self { edge, health: HealthReporter::new() }
     }
 
@@ -167,6 +132,7 @@ impl<S: Store> GrpcServer<S> {
     ) -> Result<(), ServerError> {
         let Self { edge, health } = self;
         let (work, streams_stop) = (edge.work.clone(), edge.stop.clone());
+        let desks = edge.desks.clone();
         let routes = routes(edge, health)?;
         let mut lanes = Vec::new();
         let mut served = Vec::new();
@@ -176,7 +142,9 @@ impl<S: Store> GrpcServer<S> {
             let connections = ReceiverStream::new(connections).map(Ok::<_, std::io::Error>);
             let stop = stop.clone().cancelled_owned();
             let server = server(limits.connection_age_max * percent / 100, limits.age_grace());
-            let mut server = server.layer(MapRequestLayer::new(keep_path));
+            let gate = gate(desks.clone());
+            let mut server =
+                server.layer(MapRequestLayer::new(keep_path)).layer(InterceptorLayer::new(gate));
             let router = server.add_routes(routes.clone());
             served.push(router.serve_with_incoming_shutdown(connections, stop));
         }
@@ -189,6 +157,22 @@ impl<S: Store> GrpcServer<S> {
         work.close();
         work.wait().await;
         served.map(drop).map_err(|error| ServerError::new(&error))
+    }
+}
+
+/// What every call passes first: a method without a rule is called by nobody, and what the desks do not
+/// answer themselves, such as reflection, takes somebody whom one of them knows.
+fn gate<S: Store>(
+    desks: Desks<S>,
+) -> impl Fn(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync + 'static {
+    move |request| {
+        let path = request.extensions().get::<http::Uri>().map(http::Uri::path);
+        let Some(rule) = path.and_then(rule) else { return Err(status::method_not_allowed()) };
+        match rule.access {
+            Access::Anybody | Access::Roles(_) => {}
+            Access::Known => _ = Presented::of(&request)?.admitted(&desks, rule)?,
+        }
+        Ok(request)
     }
 }
 

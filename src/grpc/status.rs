@@ -6,8 +6,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::core::incident::IncidentRefusal;
 use crate::core::standing::StandingRefusal;
-use crate::core::{CaseId, Refusal, Role, Violation};
+use crate::core::{CaseId, Refusal, Violation};
 use crate::desk::{Error, NotEntitled, StoreError};
+use crate::registry::rules::{Access, Rule};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub(super) const ERROR_DOMAIN: &str = "urgence.v1";
@@ -66,7 +67,33 @@ pub(super) fn bad_caller() -> Status {
     status(Code::InvalidArgument, "BAD_CALLER", message)
 }
 
-pub(super) fn role_missing(roles: &[Role]) -> Status {
+pub(super) fn certificate_missing() -> Status {
+    let message = "this connection presented no certificate; connect with one";
+    status(Code::Unauthenticated, "CERTIFICATE_MISSING", message)
+}
+
+pub(super) fn certificate_over() -> Status {
+    let message =
+        "your certificate holds no longer: it has ended or was revoked; connect with a new one";
+    status(Code::Unauthenticated, "CERTIFICATE_OVER", message)
+}
+
+pub(super) fn caller_unknown() -> Status {
+    let message =
+        "the registry does not know the identity of your certificate; have the provider enter it";
+    status(Code::PermissionDenied, "CALLER_UNKNOWN", message)
+}
+
+pub(super) fn method_not_allowed() -> Status {
+    let message = "no rule lets anybody call this method; compare with the server's reflection";
+    status(Code::PermissionDenied, "METHOD_NOT_ALLOWED", message)
+}
+
+pub(super) fn role_missing(rule: &Rule) -> Status {
+    let roles = match rule.access {
+        Access::Anybody | Access::Known => &[],
+        Access::Roles(roles) => roles,
+    };
     let words: Vec<&str> = roles.iter().map(|role| role.word()).collect();
     let message = format!("this method takes the role {}", words.join(" or "));
     status(Code::PermissionDenied, "ROLE_MISSING", message)
@@ -220,13 +247,15 @@ fn classify(error: &Error) -> (Code, &'static str) {
 }
 
 /// The names of the codes that the contract knows.
-pub(super) const CONTRACT_CODES: [&str; 11] = [
+pub(super) const CONTRACT_CODES: [&str; 13] = [
     "OK",
     "INVALID_ARGUMENT",
     "DEADLINE_EXCEEDED",
     "NOT_FOUND",
     "ALREADY_EXISTS",
     "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "RESOURCE_EXHAUSTED",
     "FAILED_PRECONDITION",
     "ABORTED",
     "OUT_OF_RANGE",

@@ -9,10 +9,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::convert;
+use super::identity::{Presented, is_allowed};
 use super::serve::Edge;
 use super::{status, tokens, wire};
+use crate::core::AuthorityId;
 use crate::core::intake::{Checks, Code};
 use crate::desk::{Desk, Followed, Store, Watch};
+use crate::registry::rules::Rule;
 use crate::telemetry::metrics;
 
 const PAGE_SIZE_DEFAULT: usize = 50;
@@ -52,10 +55,12 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
     desk: Arc<Desk<S>>,
     watch: Watch<S>,
     token_scope: String,
+    authority: Option<AuthorityId>,
     write: impl Fn(Told, String) -> Option<T> + Send + Sync + 'static,
 ) -> Stream<T> {
     let (sender, receiver) = mpsc::channel(BUFFERED);
     let stop = edge.stop.clone();
+    let guard = Guard { author: edge.author.clone(), authority };
     edge.work.spawn(async move {
         metrics::watches(1.0);
         tokio::select! {
@@ -65,17 +70,52 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
                 _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
             }
             () = sender.closed() => {}
-            () = follow(&desk, watch, &token_scope, &write, &sender) => {}
+            () = guard.over() => {
+                let told = sender.send(Err(status::certificate_over()));
+                _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
+            }
+            () = follow(&desk, watch, &token_scope, &guard, &write, &sender) => {}
         }
         metrics::watches(-1.0);
     });
     Box::pin(ReceiverStream::new(receiver))
 }
 
+/// What lets the author of a watch go on: looked at before each message, since a watch outlives the
+/// certificate and the entry of the registry that it began with.
+struct Guard {
+    author: Option<(Presented, &'static Rule)>,
+    /// Whose cases are watched, where the author must speak for them.
+    authority: Option<AuthorityId>,
+}
+
+impl Guard {
+    async fn over(&self) {
+        match &self.author {
+            Some((presented, _)) => presented.over().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn check<S: Store>(&self, desk: &Desk<S>) -> Result<(), Status> {
+        let Some((presented, rule)) = &self.author else { return Ok(()) };
+        presented.must_hold()?;
+        let caller = presented.at(desk).ok_or_else(status::caller_unknown)?;
+        if !is_allowed(&caller, rule) {
+            return Err(status::role_missing(rule));
+        }
+        match &self.authority {
+            Some(authority) if !caller.speaks_for(authority) => Err(status::case_not_found()),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 async fn follow<S: Store, T>(
     desk: &Desk<S>,
     mut watch: Watch<S>,
     token_scope: &str,
+    guard: &Guard,
     write: &impl Fn(Told, String) -> Option<T>,
     sender: &mpsc::Sender<Result<T, Status>>,
 ) {
@@ -91,6 +131,10 @@ async fn follow<S: Store, T>(
                 (Told::Heartbeat(wire::Heartbeat { at }), Some(watch.cursor()))
             }
         };
+        if let Err(refused) = guard.check(desk) {
+            _ = sender.send(Err(refused)).await;
+            return;
+        }
         let resume_token =
             cursor.map_or_else(String::new, |cursor| tokens::resume(token_scope, cursor));
         if let Some(message) = write(told, resume_token)

@@ -6,6 +6,7 @@
 //! is a value: it is replaced as a whole by another valid one, or not at all.
 
 mod hours;
+pub mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -7,12 +7,13 @@ use tonic::Status;
 
 use super::{MESSAGE_CHARS, answer, chosen, duration, epoch};
 use crate::core::intake::{Checks, Code, check_contact, check_text};
-use crate::core::{Caller, Deed, FirstResponseKind};
+use crate::core::{Deed, FirstResponseKind};
 use crate::desk::{Said, Store};
 use crate::grpc::convert::{
     self,
     words::{redirect_target, refusal_reason},
 };
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, check_required, valid};
 use crate::grpc::wire::{self, case_entry, respond_request::Answer};
 use crate::grpc::{status, submission};
@@ -24,7 +25,7 @@ const QUESTION_CHARS: usize = 2_000;
 
 pub(super) async fn respond<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::RespondRequest,
 ) -> Result<wire::RespondResponse, Status> {
     let mut checks = Checks::default();
@@ -100,7 +101,7 @@ fn check_questions(checks: &mut Checks, field: &str, questions: &[String]) {
 
 pub(super) async fn send_update<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::SendUpdateRequest,
 ) -> Result<wire::SendUpdateResponse, Status> {
     let mut checks = Checks::default();
@@ -124,7 +125,7 @@ pub(super) async fn send_update<S: Store>(
 
 pub(super) async fn ask_for_information<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::AskForInformationRequest,
 ) -> Result<wire::AskForInformationResponse, Status> {
     let mut checks = Checks::default();

@@ -6,9 +6,10 @@ use tonic::Status;
 
 use super::{PAGE_CHARS, answer, duration, epoch};
 use crate::core::intake::{Checks, check_optional_text};
-use crate::core::{Caller, Deed, Subject};
+use crate::core::{Deed, Subject};
 use crate::desk::{Store, WAIT_MAX};
 use crate::grpc::convert;
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, act, valid};
 use crate::grpc::status;
 use crate::grpc::wire::{self, case_entry::Said};
@@ -16,16 +17,17 @@ use crate::telemetry::traces;
 
 pub(super) async fn claim_next<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ClaimNextRequest,
     longest: Duration,
 ) -> Result<wire::ClaimNextResponse, Status> {
     let mut checks = Checks::default();
     // How long a caller waits is no part of what it asks for: a repeat may wait for less.
     let content = wire::ClaimNextRequest { wait: None, ..message.clone() };
-    let act = act(&mut checks, &caller, "ClaimNext", &message.request_id, &content);
-    let wait = duration(&mut checks, "wait", message.wait.as_ref(), WAIT_MAX);
     let desk = edge.desk(&mut checks, &message.desk);
+    let by = desk.as_ref().map(|desk| caller.at(desk));
+    let act = act(&mut checks, by, "ClaimNext", &message.request_id, &content);
+    let wait = duration(&mut checks, "wait", message.wait.as_ref(), WAIT_MAX);
     let (act, desk) = valid(checks, act.zip(desk))?;
     let claimed = tokio::select! {
         // A case that is here is handed over, also at the stop.
@@ -44,7 +46,7 @@ pub(super) async fn claim_next<S: Store>(
 
 pub(super) async fn claim<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ClaimRequest,
 ) -> Result<wire::ClaimResponse, Status> {
     let mut checks = Checks::default();
@@ -57,7 +59,7 @@ pub(super) async fn claim<S: Store>(
 
 pub(super) async fn renew_claim<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::RenewClaimRequest,
 ) -> Result<wire::RenewClaimResponse, Status> {
     let mut checks = Checks::default();
@@ -71,7 +73,7 @@ pub(super) async fn renew_claim<S: Store>(
 
 pub(super) async fn release_claim<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ReleaseClaimRequest,
 ) -> Result<wire::ReleaseClaimResponse, Status> {
     let mut checks = Checks::default();
@@ -85,7 +87,7 @@ pub(super) async fn release_claim<S: Store>(
 
 pub(super) async fn hand_over<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::HandOverRequest,
 ) -> Result<wire::HandOverResponse, Status> {
     let mut checks = Checks::default();

@@ -4,15 +4,16 @@ use tonic::Status;
 
 use super::{PAGE_CHARS, answer, chosen, epoch};
 use crate::core::intake::{Checks, Code, check_optional_text};
-use crate::core::{Caller, Deed, PageKey};
+use crate::core::{Deed, PageKey};
 use crate::desk::Store;
 use crate::grpc::convert::words::{clock_kind, pause_reason, settlement};
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, check_required, valid};
 use crate::grpc::wire::{self, case_entry::Said};
 
 pub(super) async fn pause_clock<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::PauseClockRequest,
 ) -> Result<wire::PauseClockResponse, Status> {
     let mut checks = Checks::default();
@@ -31,7 +32,7 @@ pub(super) async fn pause_clock<S: Store>(
 
 pub(super) async fn resume_clock<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ResumeClockRequest,
 ) -> Result<wire::ResumeClockResponse, Status> {
     let mut checks = Checks::default();
@@ -47,7 +48,7 @@ pub(super) async fn resume_clock<S: Store>(
 
 pub(super) async fn settle_clock<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::SettleClockRequest,
 ) -> Result<wire::SettleClockResponse, Status> {
     let mut checks = Checks::default();
@@ -65,7 +66,7 @@ pub(super) async fn settle_clock<S: Store>(
 
 pub(super) async fn acknowledge_page<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::AcknowledgePageRequest,
 ) -> Result<wire::AcknowledgePageResponse, Status> {
     let mut checks = Checks::default();

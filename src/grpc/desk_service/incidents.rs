@@ -5,21 +5,23 @@ use tonic::Status;
 use super::MESSAGE_CHARS;
 use crate::core::incident::{IncidentCommand, JoinRule};
 use crate::core::intake::{Checks, Code, check_country, check_optional_text, incident_tag_input};
-use crate::core::{Caller, Country, IncidentName, Nature};
+use crate::core::{Country, IncidentName, Nature};
 use crate::desk::{Desk, Facts, IncidentStatus, Store};
 use crate::grpc::convert::words::nature;
 use crate::grpc::convert::{duration, timestamp};
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, act, valid};
 use crate::grpc::{status, wire};
 
 pub(super) async fn open_incident<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::OpenIncidentRequest,
 ) -> Result<wire::OpenIncidentResponse, Status> {
     let mut checks = Checks::default();
-    let act = act(&mut checks, &caller, "OpenIncident", &message.request_id, &message);
     let desk = edge.desk(&mut checks, &message.desk);
+    let by = desk.as_ref().map(|desk| caller.at(desk));
+    let act = act(&mut checks, by, "OpenIncident", &message.request_id, &message);
     let name = checks.name::<IncidentName>("incident", &message.incident);
     check_optional_text(&mut checks, "tag", &message.tag, 200);
     check_optional_text(&mut checks, "facts", &message.facts, MESSAGE_CHARS);
@@ -68,12 +70,13 @@ fn read_countries(checks: &mut Checks, sent: &[String]) -> Vec<Country> {
 
 pub(super) async fn close_incident<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::CloseIncidentRequest,
 ) -> Result<wire::CloseIncidentResponse, Status> {
     let mut checks = Checks::default();
-    let act = act(&mut checks, &caller, "CloseIncident", &message.request_id, &message);
     let desk = edge.desk(&mut checks, &message.desk);
+    let by = desk.as_ref().map(|desk| caller.at(desk));
+    let act = act(&mut checks, by, "CloseIncident", &message.request_id, &message);
     let name = checks.name::<IncidentName>("incident", &message.incident);
     let ((act, desk), name) = valid(checks, act.zip(desk).zip(name))?;
     let done = desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await;

@@ -5,18 +5,17 @@ use tonic::Status;
 use super::{PAGE_CHARS, answer, chosen, optional};
 use crate::core::intake::{Checks, Code, check_country, check_optional_text, check_text};
 use crate::core::memory::Recall;
-use crate::core::{
-    AuthorityId, Caller, Country, Deed, Finding, PhoneId, Refusal, Stance, Verification,
-};
+use crate::core::{AuthorityId, Country, Deed, Finding, PhoneId, Refusal, Stance, Verification};
 use crate::desk::Store;
 use crate::grpc::convert::words::{data_category, nature, protection, stance, verification};
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, Head, check_required, valid};
 use crate::grpc::status;
 use crate::grpc::wire::{self, case_entry::Said};
 
 pub(super) async fn reclassify<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ReclassifyRequest,
 ) -> Result<wire::ReclassifyResponse, Status> {
     let mut checks = Checks::default();
@@ -42,7 +41,7 @@ pub(super) async fn reclassify<S: Store>(
 
 pub(super) async fn record_verification<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::RecordVerificationRequest,
 ) -> Result<wire::RecordVerificationResponse, Status> {
     let mut checks = Checks::default();
@@ -101,7 +100,7 @@ pub(super) async fn registered<S: Store, T>(
 
 pub(super) async fn record_conflict<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::RecordConflictRequest,
 ) -> Result<wire::RecordConflictResponse, Status> {
     let mut checks = Checks::default();
@@ -165,7 +164,7 @@ fn check_conflict(
 
 pub(super) async fn link_duplicate<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::LinkDuplicateRequest,
 ) -> Result<wire::LinkDuplicateResponse, Status> {
     let mut checks = Checks::default();

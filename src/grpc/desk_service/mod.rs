@@ -17,16 +17,12 @@ use super::serve::{Edge, check_required};
 use super::watching::Stream;
 use super::wire;
 use super::wire::desk_service_server::DeskService;
-use crate::core::Role;
 use crate::core::intake::{Checks, Choice, Code};
 use crate::desk::{Done, Store, WAIT_MAX};
 
 pub(super) use incidents::incident;
 
 pub(super) struct DeskCalls<S: Store>(pub(super) Edge<S>);
-
-/// Who works at a desk.
-const DESK: &[Role] = &[Role::Responder, Role::LegalReviewer, Role::Supervisor];
 
 /// What is kept of a caller's time for claiming and for the way back.
 const WAIT_MARGIN: Duration = Duration::from_millis(500);
@@ -47,168 +43,168 @@ impl<S: Store> DeskService for DeskCalls<S> {
         let longest = remaining.map_or(WAIT_MAX, |left| left.saturating_sub(WAIT_MARGIN));
         let answer =
             move |edge, caller, message| claims::claim_next(edge, caller, message, longest);
-        self.0.serve_waiting("ClaimNext", DESK, request, answer).await
+        self.0.serve_waiting("ClaimNext", request, answer).await
     }
 
     async fn claim(
         &self,
         request: Request<wire::ClaimRequest>,
     ) -> Result<Response<wire::ClaimResponse>, Status> {
-        self.0.serve("Claim", DESK, request, claims::claim).await
+        self.0.serve("Claim", request, claims::claim).await
     }
 
     async fn renew_claim(
         &self,
         request: Request<wire::RenewClaimRequest>,
     ) -> Result<Response<wire::RenewClaimResponse>, Status> {
-        self.0.serve("RenewClaim", DESK, request, claims::renew_claim).await
+        self.0.serve("RenewClaim", request, claims::renew_claim).await
     }
 
     async fn release_claim(
         &self,
         request: Request<wire::ReleaseClaimRequest>,
     ) -> Result<Response<wire::ReleaseClaimResponse>, Status> {
-        self.0.serve("ReleaseClaim", DESK, request, claims::release_claim).await
+        self.0.serve("ReleaseClaim", request, claims::release_claim).await
     }
 
     async fn hand_over(
         &self,
         request: Request<wire::HandOverRequest>,
     ) -> Result<Response<wire::HandOverResponse>, Status> {
-        self.0.serve("HandOver", DESK, request, claims::hand_over).await
+        self.0.serve("HandOver", request, claims::hand_over).await
     }
 
     async fn respond(
         &self,
         request: Request<wire::RespondRequest>,
     ) -> Result<Response<wire::RespondResponse>, Status> {
-        self.0.serve("Respond", DESK, request, answers::respond).await
+        self.0.serve("Respond", request, answers::respond).await
     }
 
     async fn send_update(
         &self,
         request: Request<wire::SendUpdateRequest>,
     ) -> Result<Response<wire::SendUpdateResponse>, Status> {
-        self.0.serve("SendUpdate", DESK, request, answers::send_update).await
+        self.0.serve("SendUpdate", request, answers::send_update).await
     }
 
     async fn ask_for_information(
         &self,
         request: Request<wire::AskForInformationRequest>,
     ) -> Result<Response<wire::AskForInformationResponse>, Status> {
-        self.0.serve("AskForInformation", DESK, request, answers::ask_for_information).await
+        self.0.serve("AskForInformation", request, answers::ask_for_information).await
     }
 
     async fn reclassify(
         &self,
         request: Request<wire::ReclassifyRequest>,
     ) -> Result<Response<wire::ReclassifyResponse>, Status> {
-        self.0.serve("Reclassify", DESK, request, judgements::reclassify).await
+        self.0.serve("Reclassify", request, judgements::reclassify).await
     }
 
     async fn record_verification(
         &self,
         request: Request<wire::RecordVerificationRequest>,
     ) -> Result<Response<wire::RecordVerificationResponse>, Status> {
-        self.0.serve("RecordVerification", DESK, request, judgements::record_verification).await
+        self.0.serve("RecordVerification", request, judgements::record_verification).await
     }
 
     async fn record_conflict(
         &self,
         request: Request<wire::RecordConflictRequest>,
     ) -> Result<Response<wire::RecordConflictResponse>, Status> {
-        self.0.serve("RecordConflict", DESK, request, judgements::record_conflict).await
+        self.0.serve("RecordConflict", request, judgements::record_conflict).await
     }
 
     async fn link_duplicate(
         &self,
         request: Request<wire::LinkDuplicateRequest>,
     ) -> Result<Response<wire::LinkDuplicateResponse>, Status> {
-        self.0.serve("LinkDuplicate", DESK, request, judgements::link_duplicate).await
+        self.0.serve("LinkDuplicate", request, judgements::link_duplicate).await
     }
 
     async fn propose_outcome(
         &self,
         request: Request<wire::ProposeOutcomeRequest>,
     ) -> Result<Response<wire::ProposeOutcomeResponse>, Status> {
-        self.0.serve("ProposeOutcome", DESK, request, outcomes::propose_outcome).await
+        self.0.serve("ProposeOutcome", request, outcomes::propose_outcome).await
     }
 
     async fn approve_outcome(
         &self,
         request: Request<wire::ApproveOutcomeRequest>,
     ) -> Result<Response<wire::ApproveOutcomeResponse>, Status> {
-        self.0.serve("ApproveOutcome", DESK, request, outcomes::approve_outcome).await
+        self.0.serve("ApproveOutcome", request, outcomes::approve_outcome).await
     }
 
     async fn confirm_withdrawal(
         &self,
         request: Request<wire::ConfirmWithdrawalRequest>,
     ) -> Result<Response<wire::ConfirmWithdrawalResponse>, Status> {
-        self.0.serve("ConfirmWithdrawal", DESK, request, outcomes::confirm_withdrawal).await
+        self.0.serve("ConfirmWithdrawal", request, outcomes::confirm_withdrawal).await
     }
 
     async fn pause_clock(
         &self,
         request: Request<wire::PauseClockRequest>,
     ) -> Result<Response<wire::PauseClockResponse>, Status> {
-        self.0.serve("PauseClock", DESK, request, clocks::pause_clock).await
+        self.0.serve("PauseClock", request, clocks::pause_clock).await
     }
 
     async fn resume_clock(
         &self,
         request: Request<wire::ResumeClockRequest>,
     ) -> Result<Response<wire::ResumeClockResponse>, Status> {
-        self.0.serve("ResumeClock", DESK, request, clocks::resume_clock).await
+        self.0.serve("ResumeClock", request, clocks::resume_clock).await
     }
 
     async fn settle_clock(
         &self,
         request: Request<wire::SettleClockRequest>,
     ) -> Result<Response<wire::SettleClockResponse>, Status> {
-        self.0.serve("SettleClock", DESK, request, clocks::settle_clock).await
+        self.0.serve("SettleClock", request, clocks::settle_clock).await
     }
 
     async fn acknowledge_page(
         &self,
         request: Request<wire::AcknowledgePageRequest>,
     ) -> Result<Response<wire::AcknowledgePageResponse>, Status> {
-        self.0.serve("AcknowledgePage", DESK, request, clocks::acknowledge_page).await
+        self.0.serve("AcknowledgePage", request, clocks::acknowledge_page).await
     }
 
     async fn open_incident(
         &self,
         request: Request<wire::OpenIncidentRequest>,
     ) -> Result<Response<wire::OpenIncidentResponse>, Status> {
-        self.0.serve("OpenIncident", DESK, request, incidents::open_incident).await
+        self.0.serve("OpenIncident", request, incidents::open_incident).await
     }
 
     async fn close_incident(
         &self,
         request: Request<wire::CloseIncidentRequest>,
     ) -> Result<Response<wire::CloseIncidentResponse>, Status> {
-        self.0.serve("CloseIncident", DESK, request, incidents::close_incident).await
+        self.0.serve("CloseIncident", request, incidents::close_incident).await
     }
 
     async fn get_policy(
         &self,
         request: Request<wire::GetPolicyRequest>,
     ) -> Result<Response<wire::GetPolicyResponse>, Status> {
-        self.0.serve("GetPolicy", DESK, request, reading::get_policy).await
+        self.0.serve("GetPolicy", request, reading::get_policy).await
     }
 
     async fn get(
         &self,
         request: Request<wire::DeskServiceGetRequest>,
     ) -> Result<Response<wire::DeskServiceGetResponse>, Status> {
-        self.0.serve("DeskService.Get", DESK, request, reading::get).await
+        self.0.serve("DeskService.Get", request, reading::get).await
     }
 
     async fn list(
         &self,
         request: Request<wire::DeskServiceListRequest>,
     ) -> Result<Response<wire::DeskServiceListResponse>, Status> {
-        self.0.serve("DeskService.List", DESK, request, reading::list).await
+        self.0.serve("DeskService.List", request, reading::list).await
     }
 
     type WatchStream = Stream<wire::DeskServiceWatchResponse>;
@@ -217,7 +213,7 @@ impl<S: Store> DeskService for DeskCalls<S> {
         &self,
         request: Request<wire::DeskServiceWatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.0.serve("DeskService.Watch", DESK, request, reading::watch).await
+        self.0.serve("DeskService.Watch", request, reading::watch).await
     }
 }
 

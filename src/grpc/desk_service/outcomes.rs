@@ -10,13 +10,14 @@ use super::{MESSAGE_CHARS, answer, chosen, epoch};
 use crate::core::intake::{Checks, Choice, Code, check_optional_text, check_sha256, check_text};
 use crate::core::memory::Recall;
 use crate::core::{
-    Caller, CaseId, DataCategory, Deed, Disposition, Ending, KeyId, Manifest, Outcome, Proposed,
-    Refusal,
+    CaseId, DataCategory, Deed, Disposition, Ending, KeyId, Manifest, Outcome, Proposed, Refusal,
+    ShownTo,
 };
 use crate::desk::Store;
 use crate::grpc::convert::Reader;
 use crate::grpc::convert::words::{data_category, outcome, redirect_target, refusal_reason};
 use crate::grpc::entries::{entry, latest_proposal, open};
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, Head, check_required, valid};
 use crate::grpc::status;
 use crate::grpc::wire::{self, case_entry::Said};
@@ -32,7 +33,7 @@ enum Sent {
 
 pub(super) async fn propose_outcome<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ProposeOutcomeRequest,
 ) -> Result<wire::ProposeOutcomeResponse, Status> {
     let mut checks = Checks::default();
@@ -238,7 +239,7 @@ fn read_ending<S: Store>(
 
 pub(super) async fn approve_outcome<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ApproveOutcomeRequest,
 ) -> Result<wire::ApproveOutcomeResponse, Status> {
     let mut checks = Checks::default();
@@ -257,7 +258,8 @@ pub(super) async fn approve_outcome<S: Store>(
     }
     // What the authority is told is what was proposed. It waited before its words are read; if another
     // has replaced it meanwhile, this one cannot be approved any more.
-    let contents = desk.contents(head.id).await.map_err(status::error)?;
+    let by = head.act.actor();
+    let contents = desk.read(&case, by, ShownTo::Desk).await.map_err(status::error)?;
     let entries = open(head.id, &contents, Reader::Desk)?.entries;
     let proposal = latest_proposal(&entries).cloned().unwrap_or_default();
     if let Ok(key) = proposal.recipient_key_id.parse::<KeyId>() {
@@ -280,7 +282,7 @@ pub(super) async fn approve_outcome<S: Store>(
 
 pub(super) async fn confirm_withdrawal<S: Store>(
     edge: Edge<S>,
-    caller: Caller,
+    caller: Callers,
     message: wire::ConfirmWithdrawalRequest,
 ) -> Result<wire::ConfirmWithdrawalResponse, Status> {
     let mut checks = Checks::default();

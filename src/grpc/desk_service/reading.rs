@@ -7,11 +7,12 @@ use tonic::Status;
 use super::chosen;
 use crate::core::intake::{Checks, Choice};
 use crate::core::policy::Promise;
-use crate::core::{Caller, Class, ClockKind, ContactName, Lane, Nature};
+use crate::core::{Class, ClockKind, ContactName, Lane, Nature, ShownTo};
 use crate::desk::{Followed, Index, Store, WatchScope};
 use crate::grpc::convert::words::{clock_kind, nature};
 use crate::grpc::convert::{self, Reader, duration};
 use crate::grpc::entries::open;
+use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, valid};
 use crate::grpc::watching::{self, Stream};
 use crate::grpc::{status, tokens, wire};
@@ -19,7 +20,7 @@ use crate::telemetry::traces;
 
 pub(super) async fn get<S: Store>(
     edge: Edge<S>,
-    _caller: Caller,
+    caller: Callers,
     message: wire::DeskServiceGetRequest,
 ) -> Result<wire::DeskServiceGetResponse, Status> {
     let mut checks = Checks::default();
@@ -27,7 +28,8 @@ pub(super) async fn get<S: Store>(
     let (desk, id) = valid(checks, case)?;
     traces::about(id);
     let case = desk.get(id).await.map_err(status::error)?;
-    let contents = desk.contents(id).await.map_err(status::error)?;
+    let by = caller.at(&desk).actor();
+    let contents = desk.read(&case, by, ShownTo::Desk).await.map_err(status::error)?;
     let opened = open(id, &contents, Reader::Desk)?;
     let facts = match &case.incident {
         Some(name) => desk.incident_facts(name).await.map_err(status::error)?,
@@ -46,7 +48,7 @@ pub(super) async fn get<S: Store>(
 
 pub(super) async fn list<S: Store>(
     edge: Edge<S>,
-    _caller: Caller,
+    _caller: Callers,
     message: wire::DeskServiceListRequest,
 ) -> Result<wire::DeskServiceListResponse, Status> {
     let mut checks = Checks::default();
@@ -74,7 +76,7 @@ pub(super) async fn list<S: Store>(
 
 pub(super) async fn watch<S: Store>(
     edge: Edge<S>,
-    _caller: Caller,
+    _caller: Callers,
     message: wire::DeskServiceWatchRequest,
 ) -> Result<Stream<wire::DeskServiceWatchResponse>, Status> {
     let mut checks = Checks::default();
@@ -98,7 +100,7 @@ pub(super) async fn watch<S: Store>(
     let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
     let name = desk.name().clone();
-    Ok(watching::stream(&edge, desk, watch, token_scope, move |told, resume_token| {
+    Ok(watching::stream(&edge, desk, watch, token_scope, None, move |told, resume_token| {
         use wire::desk_service_watch_response::Message;
         let message = match told {
             watching::Told::Heartbeat(heartbeat) => Message::Heartbeat(heartbeat),
@@ -118,7 +120,7 @@ pub(super) async fn watch<S: Store>(
 
 pub(super) async fn get_policy<S: Store>(
     edge: Edge<S>,
-    _caller: Caller,
+    _caller: Callers,
     message: wire::GetPolicyRequest,
 ) -> Result<wire::GetPolicyResponse, Status> {
     let mut checks = Checks::default();
