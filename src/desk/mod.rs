@@ -46,6 +46,7 @@ pub use incidents::{IncidentDone, IncidentStatus, Sorter};
 pub use near::Follower;
 use policies::Policies;
 pub use settings::DeskSettings;
+pub use standing::DisclosureFound;
 pub use status::Status;
 use transact::{Extras, Tried};
 pub use upkeep::Upkeep;

@@ -2,10 +2,11 @@
 //! out after, on any replica.
 
 use super::transact::{AGE_MAX, ATTEMPTS_MAX, Extras, Tried};
-use super::{Desk, Done, Error, Index, Store};
+use super::{Desk, Done, Error, Index, Position, Store};
 use crate::core::standing::{StandingCommand, StandingDecision, StandingRefusal};
 use crate::core::{
-    Act, AuthorityId, AuthorityStanding, CaseId, Command, Deed, Notice, Sorting, What,
+    Act, Actor, AuthorityId, AuthorityStanding, CaseId, Command, Deed, Disclosure, Notice, Sorting,
+    Standing, Timestamp, What,
 };
 use crate::store::{Outcome, Said, StandingCommit};
 use crate::telemetry::metrics;
@@ -104,7 +105,7 @@ impl<S: Store> Desk<S> {
             let (now, case) = self.load(id).await?;
             let standing = match &case {
                 Some(case) => self.store.standing(&case.authority).await?.standing.standing(),
-                None => crate::core::Standing::default(),
+                None => Standing::default(),
             };
             let command = Command::Act(act.clone(), Deed::ApproveOutcome(number, standing));
             if let Tried::Done(done) = self.attempt(case, now, &command, &extras).await? {
@@ -127,10 +128,48 @@ impl<S: Store> Desk<S> {
     ///
     /// # Errors
     /// It is not known to be stored.
-    pub async fn tell(&self, by: Option<crate::core::Actor>, what: What) -> Result<(), Error> {
-        let at = self.now_estimate().unwrap_or(crate::core::Timestamp::from_millis(0));
+    pub async fn tell(&self, by: Option<Actor>, what: What) -> Result<(), Error> {
+        let at = self.now_estimate().unwrap_or(Timestamp::from_millis(0));
         self.store.tell(Notice { at, by, what }).await?;
         self.hints.changed.notify_one();
         Ok(())
+    }
+}
+
+/// One disclosure, and to whom it went.
+#[derive(Clone, Debug)]
+pub struct DisclosureFound {
+    /// The case.
+    pub case: CaseId,
+    /// The authority.
+    pub authority: AuthorityId,
+    /// What went out.
+    pub disclosure: Disclosure,
+}
+
+impl<S: Store> Desk<S> {
+    /// What was disclosed since `since`, found by looking at up to `count` cases, and where to go on.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn disclosures(
+        &self,
+        authority: Option<&AuthorityId>,
+        since: Timestamp,
+        after: Option<Position>,
+        count: usize,
+    ) -> Result<(Vec<DisclosureFound>, Option<Position>), Error> {
+        let index = authority.map_or(Index::All, |authority| Index::Authority(authority.clone()));
+        let (cases, next) = self.list(&index, after, count).await?;
+        let found = cases.into_iter().flat_map(|case| {
+            let (id, authority) = (case.id, case.authority);
+            let recent = case.disclosures.into_iter().filter(move |found| found.at >= since);
+            recent.map(move |disclosure| DisclosureFound {
+                case: id,
+                authority: authority.clone(),
+                disclosure,
+            })
+        });
+        Ok((found.collect(), next))
     }
 }

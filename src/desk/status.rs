@@ -1,7 +1,7 @@
 //! How a desk stands: what a supervisor looks at first.
 
 use super::{Desk, Error, IncidentStatus, Store};
-use crate::core::{PolicyId, Timestamp};
+use crate::core::{AuthorityStanding, PolicyId, Timestamp};
 use crate::store::Figures;
 
 /// How a desk stands.
@@ -17,6 +17,8 @@ pub struct Status {
     pub figures: Figures,
     /// The open incidents.
     pub incidents: Vec<IncidentStatus>,
+    /// The suspended authorities.
+    pub suspended: Vec<AuthorityStanding>,
     /// Why nothing new is accepted, if it is so.
     pub not_durable: Option<String>,
 }
@@ -34,6 +36,7 @@ impl<S: Store> Desk<S> {
             authorities: registry.version().map(|_| registry.len()),
             figures: self.store.figures().await?,
             incidents: self.open_incidents().await?,
+            suspended: self.store.suspended().await?,
             not_durable: self.store.not_durable(),
         })
     }

@@ -12,6 +12,7 @@ mod intake_service;
 mod oversight_service;
 mod serve;
 mod server;
+mod standings;
 mod status;
 mod submission;
 mod tokens;

@@ -6,9 +6,10 @@ use super::convert::{self, duration, timestamp};
 use super::desk_service::incident;
 use super::identity::Callers;
 use super::serve::{Edge, valid};
+use super::standings::write_standing;
 use super::wire::case_entry::Said;
 use super::wire::oversight_service_server::OversightService;
-use super::{status, wire};
+use super::{standings, status, wire};
 use crate::core::intake::{Checks, check_text};
 use crate::core::{Band, Deed};
 use crate::desk::{Desk, Store};
@@ -22,6 +23,27 @@ impl<S: Store> OversightService for OversightCalls<S> {
         request: Request<wire::GetStatusRequest>,
     ) -> Result<Response<wire::GetStatusResponse>, Status> {
         self.0.serve("GetStatus", request, get_status).await
+    }
+
+    async fn suspend_authority(
+        &self,
+        request: Request<wire::SuspendAuthorityRequest>,
+    ) -> Result<Response<wire::SuspendAuthorityResponse>, Status> {
+        self.0.serve("SuspendAuthority", request, standings::suspend_authority).await
+    }
+
+    async fn reinstate_authority(
+        &self,
+        request: Request<wire::ReinstateAuthorityRequest>,
+    ) -> Result<Response<wire::ReinstateAuthorityResponse>, Status> {
+        self.0.serve("ReinstateAuthority", request, standings::reinstate_authority).await
+    }
+
+    async fn list_disclosures(
+        &self,
+        request: Request<wire::ListDisclosuresRequest>,
+    ) -> Result<Response<wire::ListDisclosuresResponse>, Status> {
+        self.0.serve("ListDisclosures", request, standings::list_disclosures).await
     }
 
     async fn set_legal_hold(
@@ -68,6 +90,7 @@ async fn desk_status<S: Store>(desk: &Desk<S>) -> Result<wire::DeskStatus, Statu
         next_wake_in: figures.next_wake_in.map(duration),
         outbox_age: Some(duration(figures.outbox_age)),
         incidents: now.incidents.into_iter().map(|open| incident(desk, open)).collect(),
+        suspended: now.suspended.iter().map(write_standing).collect(),
         not_durable: now.not_durable.unwrap_or_default(),
     })
 }

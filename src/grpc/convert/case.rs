@@ -248,15 +248,24 @@ fn manifest_summary(manifest: &Manifest) -> wire::ManifestSummary {
 }
 
 fn disclosures(case: &Case, reader: Reader) -> Vec<wire::Disclosure> {
-    let who = |subject: &crate::core::Subject| match reader {
-        Reader::Desk => subject.to_string(),
-        Reader::Portal => String::new(),
+    let write = |found: &Disclosure| match reader {
+        Reader::Desk => disclosure(found),
+        Reader::Portal => wire::Disclosure {
+            proposed_by: String::new(),
+            approved_by: String::new(),
+            ..disclosure(found)
+        },
     };
-    let write = |disclosure: &Disclosure| wire::Disclosure {
+    case.disclosures.iter().map(write).collect()
+}
+
+/// A disclosure as the desk sees it.
+pub(in crate::grpc) fn disclosure(disclosure: &Disclosure) -> wire::Disclosure {
+    wire::Disclosure {
         number: disclosure.number,
         at: Some(timestamp(disclosure.at)),
-        proposed_by: who(&disclosure.proposed_by),
-        approved_by: who(&disclosure.approved_by),
+        proposed_by: disclosure.proposed_by.to_string(),
+        approved_by: disclosure.approved_by.to_string(),
         categories: categories(&disclosure.categories),
         manifest: Some(wire::ManifestSummary {
             items: disclosure.items,
@@ -265,8 +274,7 @@ fn disclosures(case: &Case, reader: Reader) -> Vec<wire::Disclosure> {
             recipient_key_id: disclosure.recipient_key.to_string(),
         }),
         confirmed_at: disclosure.confirmed_at.map(timestamp),
-    };
-    case.disclosures.iter().map(write).collect()
+    }
 }
 
 /// An end as its reader may see it: whoever pretends to be an authority is told of a refusal.

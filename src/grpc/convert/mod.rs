@@ -14,7 +14,7 @@ use crate::core::intake::Submission;
 use crate::core::time::millis;
 use crate::core::{CaseId, DeskName, Timestamp};
 
-pub(super) use case::{case, case_status};
+pub(super) use case::{case, case_status, disclosure};
 pub(super) use event::change;
 
 /// The request of a Submit as the core reads it.

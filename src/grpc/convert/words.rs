@@ -4,7 +4,7 @@ use crate::core::intake::{Choice, DocumentKind, Imminence, TargetType};
 use crate::core::{
     ClockKind, DataCategory, Instrument, Mark, Nature, Outcome, PageCause, PauseReason, Protection,
     Punctuality, RedirectTarget, RefusalReason, Risk, Settlement, SinkAnswer, Stance, State,
-    Verification,
+    SuspensionReason, Verification,
 };
 use crate::grpc::wire;
 
@@ -63,6 +63,12 @@ wired!(
         UnusualHour,
         AuthoritySuspended,
     ]
+);
+wired!(
+    suspension_reason,
+    SuspensionReason,
+    SuspensionReason,
+    [Compromised, Fraud, AskedByAuthority, Anomaly, Other]
 );
 wired!(imminence, Imminence, Imminence, [Now, Hours, Days, Unknown]);
 wired!(
