@@ -5,59 +5,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{FieldDescriptorProto, FileDescriptorSet};
 
-/// Messages that hold what was said. They get a `Debug` by hand that prints none of it.
-const CONTENT: [&str; 50] = [
-    ".urgence.v1.EmergencyRequest",
-    ".urgence.v1.Requester",
-    ".urgence.v1.Emergency",
-    ".urgence.v1.PersonAtRisk",
-    ".urgence.v1.Target",
-    ".urgence.v1.DataScope",
-    ".urgence.v1.Justification",
-    ".urgence.v1.RespondRequest",
-    ".urgence.v1.RedirectedAnswer",
-    ".urgence.v1.NeedInformationAnswer",
-    ".urgence.v1.ResponseContent",
-    ".urgence.v1.Contact",
-    ".urgence.v1.CaseEntry",
-    ".urgence.v1.CaseEntry.said",
-    ".urgence.v1.UpdateEntry",
-    ".urgence.v1.QuestionsEntry",
-    ".urgence.v1.InformationEntry",
-    ".urgence.v1.OutcomeEntry",
-    ".urgence.v1.ManifestItem",
-    ".urgence.v1.WithdrawalEntry",
-    ".urgence.v1.PreservationEntry",
-    ".urgence.v1.DeliveryEntry",
-    ".urgence.v1.HandOverEntry",
-    ".urgence.v1.ReclassificationEntry",
-    ".urgence.v1.VerificationEntry",
-    ".urgence.v1.ConflictEntry",
-    ".urgence.v1.ConflictOfLaw",
-    ".urgence.v1.LinkEntry",
-    ".urgence.v1.ProposalEntry",
-    ".urgence.v1.ClockEntry",
-    ".urgence.v1.LegalHoldEntry",
-    ".urgence.v1.HandOverRequest",
-    ".urgence.v1.SendUpdateRequest",
-    ".urgence.v1.AskForInformationRequest",
-    ".urgence.v1.ProvideInformationRequest",
-    ".urgence.v1.OpenIncidentRequest",
-    ".urgence.v1.ProposeOutcomeRequest",
-    ".urgence.v1.Incident",
-    ".urgence.v1.DeskServiceGetResponse",
-    ".urgence.v1.IntakeServiceGetResponse",
-    ".urgence.v1.RecordVerificationRequest",
-    ".urgence.v1.RecordConflictRequest",
-    ".urgence.v1.ReclassifyRequest",
-    ".urgence.v1.LinkDuplicateRequest",
-    ".urgence.v1.PauseClockRequest",
-    ".urgence.v1.SettleClockRequest",
-    ".urgence.v1.WithdrawRequest",
-    ".urgence.v1.RequestPreservationRequest",
-    ".urgence.v1.ConfirmDeliveryRequest",
-    ".urgence.v1.SetLegalHoldRequest",
+/// The files all of whose messages hold what was said: a request, and the record of a case.
+const CONTENT_FILES: [&str; 2] = ["urgence/v1/request.proto", "urgence/v1/record.proto"];
+
+/// The texts that people write; a message with one of them holds what was said, wherever it stands.
+const CONTENT_FIELDS: [&str; 13] = [
+    "message",
+    "questions",
+    "redirect_details",
+    "details",
+    "note",
+    "reason",
+    "decision",
+    "justification",
+    "facts",
+    "incident_facts",
+    "tag",
+    "phone",
+    "email",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -70,9 +38,38 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(&files, ["proto"])?;
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
     fs::write(Path::new(&out).join("urgence.binpb"), descriptors.encode_to_vec())?;
+    let content = content(&descriptors);
+    fs::write(Path::new(&out).join("redacted.rs"), redacted(&content))?;
     tonic_prost_build::configure()
         .codec_path("crate::grpc::codec::Codec")
-        .skip_debug(CONTENT)
+        .skip_debug(content.iter().map(|name| format!(".urgence.v1.{name}")))
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The messages that hold what was said.
+fn content(descriptors: &FileDescriptorSet) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in &descriptors.file {
+        for message in &file.message_type {
+            let is_text = |field: &FieldDescriptorProto| {
+                field.r#type() == Type::String && CONTENT_FIELDS.contains(&field.name())
+            };
+            if CONTENT_FILES.contains(&file.name()) || message.field.iter().any(is_text) {
+                found.push(message.name().to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// A `Debug` for each of them that shows its name alone.
+fn redacted(messages: &[String]) -> String {
+    let of = |name: &String| {
+        format!(
+            "impl std::fmt::Debug for {name} {{\n    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) \
+             -> std::fmt::Result {{\n        f.write_str(\"{name}\")\n    }}\n}}\n"
+        )
+    };
+    messages.iter().map(of).collect()
 }

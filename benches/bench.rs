@@ -13,8 +13,8 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -27,6 +27,7 @@ use urgence::core::{Event, Nature, Policy, Timestamp};
 use urgence::desk::{Desk, DeskSettings};
 use urgence::grpc::wire::intake_service_client::IntakeServiceClient;
 use urgence::grpc::{Desks, GrpcServer, wire};
+use urgence::seal::{Class, KeyRing, Label, Month};
 use urgence::store::{Commit, RedisOptions, RedisStore, Said, Store, decode_change};
 use urgence::timer::Timer;
 
@@ -69,6 +70,7 @@ async fn desk(redis: &TestRedis, policy: Policy) -> Running {
         replicas_needed: 0,
         replicas_timeout: Duration::from_secs(1),
         accepted_losses: vec![],
+        ring: ring(),
     })
     .unwrap();
     let store = Arc::new(store);
@@ -204,6 +206,18 @@ where
     Run { latencies, took: started.elapsed() }
 }
 
+/// The keys that what is said is sealed with.
+fn ring() -> Arc<KeyRing> {
+    static RING: LazyLock<Arc<KeyRing>> = LazyLock::new(|| {
+        let ring = KeyRing::in_memory().unwrap();
+        let month = Month::of(Timestamp::from_millis(1_000));
+        let label = Label { desk: "main".parse().unwrap(), month, class: Class::Open };
+        ring.make(&[label], Timestamp::from_millis(1_000)).unwrap();
+        Arc::new(ring)
+    });
+    Arc::clone(&RING)
+}
+
 /// What the product's own script is given for an accept, sent without anything around it.
 fn bare_commit(prefix: &str, index: usize, policy: &Policy) -> redis::Cmd {
     let intake = make::intake("fr-pnij", &format!("{prefix}-{index}"), Nature::MissingChild);
@@ -214,12 +228,12 @@ fn bare_commit(prefix: &str, index: usize, policy: &Policy) -> redis::Cmd {
         next,
         observed_at: now,
         age_max: Duration::from_millis(u64::from(u32::MAX) * 1_000),
-        said: Said::Request(body),
+        said: Said::Request(body.into()),
         forgotten: Vec::new(),
         note: None,
         trace: None,
     };
-    urgence::store::bare_commit(&"main".parse().unwrap(), &commit)
+    urgence::store::bare_commit(&"main".parse().unwrap(), &commit, &ring()).unwrap()
 }
 
 async fn connection(redis: &TestRedis) -> MultiplexedConnection {
@@ -344,7 +358,7 @@ async fn arm(
                 next,
                 observed_at,
                 age_max: Duration::from_secs(60),
-                said: Said::Request(vec![b'x'; NARRATIVE_BYTES]),
+                said: Said::Request(vec![b'x'; NARRATIVE_BYTES].into()),
                 forgotten: Vec::new(),
                 note: None,
                 trace: None,

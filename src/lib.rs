@@ -14,6 +14,7 @@ pub mod outbound;
 pub mod pager;
 pub mod redis_server;
 pub mod registry;
+pub mod seal;
 pub mod simulate;
 pub mod store;
 pub mod telemetry;

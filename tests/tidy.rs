@@ -12,10 +12,14 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fingerprint", &["core"]),
     ("registry", &["core"]),
     ("simulate", &["core"]),
-    ("store", &["core", "clock", "telemetry"]),
+    ("seal", &["core"]),
+    ("store", &["core", "clock", "telemetry", "seal"]),
     ("outbound", &[]),
     ("transport", &["core", "clock", "telemetry"]),
-    ("config", &["core", "outbound", "fingerprint", "registry", "store", "telemetry", "transport"]),
+    (
+        "config",
+        &["core", "outbound", "fingerprint", "registry", "seal", "store", "telemetry", "transport"],
+    ),
     ("redis_server", &[]),
     ("desk", &["core", "clock", "telemetry", "fingerprint", "registry", "store"]),
     ("timer", &["core", "clock", "telemetry", "desk"]),
@@ -30,6 +34,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "clock",
             "telemetry",
             "fingerprint",
+            "seal",
             "store",
             "outbound",
             "transport",
@@ -43,7 +48,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "http",
         ],
     ),
-    ("cli", &["core", "clock", "telemetry", "simulate", "config", "outbound", "pager", "app"]),
+    (
+        "cli",
+        &["core", "clock", "telemetry", "seal", "simulate", "config", "outbound", "pager", "app"],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -71,6 +79,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("histogram!(", &["telemetry"]),
     ("toml::", &["config"]),
     ("tokio::process", &["redis_server"]),
+    ("chacha20poly1305", &["seal"]),
+    ("secrecy", &["seal"]),
     (
         "async ",
         &[

@@ -26,6 +26,7 @@ use crate::grpc::{Desks, GrpcServer, HealthReporter, ServerError, set_serving, s
 use crate::http::{self, Insight as _};
 use crate::outbound::{Outbound, OutboundError};
 use crate::redis_server::{ManagedRedis, RedisServerError};
+use crate::seal::KeyRing;
 use crate::store::{RedisOptions, RedisStore, StoreError};
 use crate::telemetry::metrics as recorded;
 use crate::telemetry::metrics::Port;
@@ -80,6 +81,7 @@ pub struct App {
     metrics: PrometheusHandle,
     desks: Vec<(DeskConfiguration, Arc<RedisStore>)>,
     fingerprints: FingerprintKey,
+    ring: Arc<KeyRing>,
     outbound: Outbound,
     redis: Option<ManagedRedis>,
     parts: JoinSet<&'static str>,
@@ -95,6 +97,7 @@ impl App {
         configured: Vec<DeskConfiguration>,
         fingerprints: FingerprintKey,
         tls: Option<Arc<Tls>>,
+        ring: KeyRing,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
         // Ports first: a taken one fails here, before anything is touched.
@@ -116,6 +119,7 @@ impl App {
             outbound.check()?;
         }
         let mut parts = JoinSet::new();
+        let ring = Arc::new(ring);
         let mut desks = Vec::with_capacity(configured.len());
         for desk in configured {
             recorded::desk_known(&desk.name);
@@ -125,6 +129,7 @@ impl App {
                 replicas_needed: settings.replicas_needed,
                 replicas_timeout: settings.replicas_timeout,
                 accepted_losses: settings.accept_loss.clone(),
+                ring: Arc::clone(&ring),
             })?;
             for (name, work) in background {
                 spawn(&mut parts, name, work);
@@ -139,6 +144,7 @@ impl App {
             metrics,
             desks,
             fingerprints,
+            ring,
             outbound,
             redis,
             parts,
@@ -202,6 +208,7 @@ impl App {
             metrics,
             desks: configured,
             fingerprints,
+            ring,
             outbound,
             redis,
             mut parts,
@@ -235,7 +242,7 @@ impl App {
             http_stop.clone(),
         );
         spawn(&mut parts, "reader of changed certificates", certificates::follow(tls));
-        spawn(&mut parts, "reader of changed files", reload_on_signal(settings, desks));
+        spawn(&mut parts, "reader of changed files", reload_on_signal(settings, ring, desks));
         spawn(&mut parts, "metrics upkeep", keep_metrics(metrics));
         spawn(&mut parts, "HTTP server", async move { _ = http_ended.await });
 

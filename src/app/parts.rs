@@ -15,6 +15,7 @@ use crate::desk::{Desk, DeskSettings, Duplicates, Follower, Sorter, Upkeep};
 use crate::fingerprint::FingerprintKey;
 use crate::outbound::Outbound;
 use crate::pager::{Courier, Pager, Seen, Ways};
+use crate::seal::KeyRing;
 use crate::store::RedisStore;
 use crate::timer::{MemoryCourier, Taken, Timer};
 
@@ -131,16 +132,31 @@ impl RunningDesk {
 }
 
 /// Reads the files again at every SIGHUP. What is wrong is told, and changes nothing.
-pub(super) async fn reload_on_signal(settings: Settings, desks: Vec<RunningDesk>) {
+pub(super) async fn reload_on_signal(
+    settings: Settings,
+    ring: Arc<KeyRing>,
+    desks: Vec<RunningDesk>,
+) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else {
         tracing::error!("SIGHUP cannot be listened for; files are read at the start only");
         return std::future::pending().await;
     };
     while hangups.recv().await.is_some() {
+        reload_keys(&ring).await;
         match settings.read_desks() {
             Ok(configured) => reload(&desks, configured).await,
             Err(error) => tracing::error!("nothing was reloaded: {error}"),
         }
+    }
+}
+
+/// A command may be asked for the key-encryption keys, which takes its time.
+async fn reload_keys(ring: &Arc<KeyRing>) {
+    let ring = Arc::clone(ring);
+    match tokio::task::spawn_blocking(move || ring.reload()).await {
+        Ok(Ok(())) => tracing::info!("the data keys were reloaded"),
+        Ok(Err(error)) => tracing::error!(%error, "the data keys were not reloaded"),
+        Err(error) => tracing::error!(%error, "the data keys were not reloaded"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod dev_certs;
+mod keys;
 mod page;
 mod policy;
 mod simulate;
@@ -33,6 +34,9 @@ enum Command {
     /// Check or show a policy.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// List or rotate the keys that what is said is sealed with.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Find out whether a contact is reached.
     #[command(subcommand)]
     Page(page::PageCommand),
@@ -48,6 +52,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(settings) => serve(settings),
         Command::Policy(command) => policy::run(&command),
+        Command::Keys(command) => keys::run(&command),
         Command::Page(command) => page::run(&command),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::DevCerts(arguments) => dev_certs::run(&arguments),
@@ -57,10 +62,11 @@ pub fn run() -> ExitCode {
 fn serve(settings: Box<Settings>) -> ExitCode {
     let (format, filter) = (settings.log_format, settings.log.filter());
     let exporter = telemetry::logs::install(format, filter, settings.otlp_endpoint.as_ref());
-    let checked = settings
-        .check()
-        .and_then(|desks| Ok((desks, settings.transport.tls()?, settings.fingerprints()?)));
-    let (desks, tls, fingerprints) = match checked {
+    let checked = settings.check().and_then(|desks| {
+        let (tls, fingerprints) = (settings.transport.tls()?, settings.fingerprints()?);
+        Ok((desks, tls, fingerprints, settings.data_keys()?))
+    });
+    let (desks, tls, fingerprints, ring) = match checked {
         Ok(checked) => checked,
         Err(error) => {
             tracing::error!("{error}");
@@ -71,6 +77,12 @@ fn serve(settings: Box<Settings>) -> ExitCode {
         tracing::warn!(
             "the key of the fingerprints is this machine's own; with several replicas give all of \
              them the same one with --fingerprint-key, or likely duplicates are missed"
+        );
+    }
+    if !settings.redis_url.is_empty() && settings.data_keys.is_none() {
+        tracing::warn!(
+            "the data keys are this machine's own; with several replicas give all of them the same \
+             ones with --data-keys and --key-encryption-key, or none can read what another has sealed"
         );
     }
     let metrics = match telemetry::metrics::install() {
@@ -86,7 +98,7 @@ fn serve(settings: Box<Settings>) -> ExitCode {
             Ok(exporting) => exporting,
             Err(error) => return failed(&error),
         };
-        let building = App::build(*settings, desks, fingerprints, tls, metrics);
+        let building = App::build(*settings, desks, fingerprints, tls, ring, metrics);
         serve_until_stopped(building, exporting).await
     })
 }

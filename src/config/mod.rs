@@ -3,6 +3,7 @@
 mod desks;
 mod document;
 mod durations;
+mod key_files;
 mod policy_file;
 pub mod policy_text;
 mod registry_file;
@@ -10,7 +11,7 @@ mod sinks;
 mod transport;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +19,7 @@ use clap::Args;
 use crate::core::DeskName;
 use crate::fingerprint::FingerprintKey;
 use crate::outbound::Address;
+use crate::seal::{KeyEncryptionKeys, KeyRing, SealError};
 use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
 use crate::telemetry::traces::OtlpEndpoint;
@@ -25,6 +27,7 @@ use crate::transport::TlsError;
 
 pub use desks::{DeskConfiguration, FileMistakes};
 pub use document::Located;
+pub use key_files::KeyFiles;
 pub use policy_file::{PolicyFile, parse_policy};
 pub use registry_file::parse_registry;
 pub use sinks::{Links, SinkSettings};
@@ -78,6 +81,13 @@ pub struct Settings {
     /// same on all replicas. By default `fingerprint.key` in the data directory, made if missing.
     #[arg(long, env = "URGENCE_FINGERPRINT_KEY")]
     pub fingerprint_key: Option<PathBuf>,
+    /// The data keys that what is said is sealed with, the same file on all replicas. By default
+    /// `data-keys.json` in the data directory, made if missing.
+    #[arg(long, env = "URGENCE_DATA_KEYS")]
+    pub data_keys: Option<PathBuf>,
+    /// What the data keys are wrapped by.
+    #[command(flatten)]
+    pub key_encryption: KeyEncryption,
     /// How long changes are kept for watches that come back.
     #[arg(long, env = "URGENCE_EVENTS_KEPT_FOR", default_value = "24h", value_parser = duration)]
     pub events_kept_for: Duration,
@@ -107,6 +117,35 @@ pub struct Settings {
     /// is traced.
     #[arg(long, env = "URGENCE_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<OtlpEndpoint>,
+}
+
+/// What the data keys are wrapped by.
+#[derive(Args, Clone, Debug)]
+pub struct KeyEncryption {
+    /// The key-encryption keys: a file of 32 bytes, or of 64 hexadecimal digits a line; the first
+    /// wraps. By default `key-encryption.key` in the data directory, made if missing.
+    #[arg(long, env = "URGENCE_KEY_ENCRYPTION_KEY")]
+    pub key_encryption_key: Option<PathBuf>,
+    /// A command that prints them, 64 hexadecimal digits a line, at the start and at SIGHUP.
+    #[arg(
+        long,
+        env = "URGENCE_KEY_ENCRYPTION_KEY_COMMAND",
+        conflicts_with = "key_encryption_key",
+        hide_env_values = true
+    )]
+    pub key_encryption_key_command: Option<String>,
+}
+
+impl KeyEncryption {
+    /// Where the key-encryption keys come from.
+    #[must_use]
+    pub fn keys(&self, data_dir: &Path) -> KeyEncryptionKeys {
+        match (&self.key_encryption_key_command, &self.key_encryption_key) {
+            (Some(command), _) => KeyEncryptionKeys::command(command),
+            (None, Some(path)) => KeyEncryptionKeys::File(path.clone()),
+            (None, None) => KeyEncryptionKeys::OwnFile(data_dir.join("key-encryption.key")),
+        }
+    }
 }
 
 /// Which desk is meant, by the settings that serving has.
@@ -188,6 +227,9 @@ pub enum ConfigError {
     /// A desk that the file of desks does not name.
     #[error("the file of desks names no desk {0}")]
     NoSuchDesk(DeskName),
+    /// The keys that content is sealed with cannot be had.
+    #[error(transparent)]
+    Keys(#[from] SealError),
     /// Files have mistakes; all of them.
     #[error("the configuration has mistakes:\n{}", list(.0))]
     Mistakes(Vec<FileMistakes>),
@@ -224,6 +266,22 @@ impl Settings {
         desks::load(files)
     }
 
+    /// The data keys, from their file, and what they are wrapped by; both made at the first start.
+    ///
+    /// # Errors
+    /// A file that was named is missing, or one is not what it should be.
+    pub fn data_keys(&self) -> Result<KeyRing, ConfigError> {
+        make_data_dir(&self.data_dir)?;
+        let file = data_keys_file(self.data_keys.as_deref(), &self.data_dir);
+        if self.data_keys.is_some() {
+            // One that was named and is not there may be a disk that is not mounted; keys made in its
+            // place would open nothing of what the others seal.
+            let wrong = |source| ConfigError::File { path: file.display().to_string(), source };
+            std::fs::metadata(&file).map_err(wrong)?;
+        }
+        Ok(KeyRing::open(&file, self.key_encryption.keys(&self.data_dir))?)
+    }
+
     /// The key of the fingerprints, from its file; made at the first start.
     ///
     /// # Errors
@@ -235,9 +293,7 @@ impl Settings {
         };
         let wrong = |source| ConfigError::File { path: path.display().to_string(), source };
         if self.fingerprint_key.is_none() {
-            let mut builder = std::fs::DirBuilder::new();
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.recursive(true).create(&self.data_dir).map_err(wrong)?;
+            make_data_dir(&self.data_dir)?;
         }
         let key = if self.fingerprint_key.is_some() {
             // One that was named and is not there is a mistake; another one made in its place would
@@ -248,6 +304,20 @@ impl Settings {
         };
         key.map_err(wrong)
     }
+}
+
+/// Makes the data directory, for its owner alone.
+fn make_data_dir(path: &Path) -> Result<(), ConfigError> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let wrong = |source| ConfigError::File { path: path.display().to_string(), source };
+    builder.recursive(true).create(path).map_err(wrong)
+}
+
+/// Where the data keys are: in the file that was named, or in the data directory.
+#[must_use]
+pub fn data_keys_file(named: Option<&Path>, data_dir: &Path) -> PathBuf {
+    named.map_or_else(|| data_dir.join("data-keys.json"), Path::to_owned)
 }
 
 /// A duration such as `90s`, `5m`, `1h 30m`; never negative.

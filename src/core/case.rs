@@ -15,7 +15,7 @@ use super::intake::Fingerprint;
 use super::memory::{Memory, RequestDigest};
 use super::names::{AuthorityId, Country, IncidentName, Subject};
 use super::nature::{Band, Nature};
-use super::outcome::{Disclosure, Disposition, Ended, Proposal};
+use super::outcome::{Disclosure, Disposition, Ended, Outcome, Proposal, RetentionClass};
 use super::page::PageRecord;
 use super::policy::PolicyId;
 use super::risk::Risk;
@@ -189,6 +189,20 @@ impl Case {
     #[must_use]
     pub const fn has_ended(&self) -> bool {
         self.ended.is_some()
+    }
+
+    /// How long what was said is kept once the case has ended so. Where a part went out it is kept as
+    /// such, however the rest ended.
+    #[must_use]
+    pub fn retention_class(&self, outcome: Outcome) -> RetentionClass {
+        match outcome.retention_class() {
+            RetentionClass::NotDisclosed if !self.disclosures.is_empty() => {
+                RetentionClass::Disclosed
+            }
+            class @ (RetentionClass::Disclosed
+            | RetentionClass::NotDisclosed
+            | RetentionClass::Fraud) => class,
+        }
     }
 
     /// How long the first response took, or has taken until `now`.

@@ -34,7 +34,8 @@ pub use crate::registry::NotEntitled;
 use crate::registry::Registry;
 /// The parts of a store that those above the desk speak of.
 pub use crate::store::{
-    Contents, Cursor, Due, Facts, Index, Inspection, Position, Said, ScanCursor, Store, StoreError,
+    Content, Contents, Cursor, Due, Facts, Index, Inspection, Position, Said, ScanCursor, Store,
+    StoreError,
 };
 use crate::telemetry::metrics::{self, Submitted};
 
@@ -150,7 +151,7 @@ impl<S: Store> Desk<S> {
         let submitted = match self.admit(&mut intake) {
             Ok(()) => {
                 self.note_background(id, &mut intake).await;
-                let extras = Extras { said: Said::Request(request), note: None };
+                let extras = Extras { said: Said::Request(request.into()), note: None };
                 self.accept(id, &Command::Accept(intake), &extras).await
             }
             Err(error) => self.admitted_before(id, &intake, error).await,

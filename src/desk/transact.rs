@@ -53,9 +53,10 @@ impl<S: Store> Desk<S> {
             Ok(Tried::Done(done)) => Ok(*done),
             // What refuses new cases must not refuse the repeat of an old one, so it is looked.
             Ok(Tried::Again | Tried::Noted(_))
-            | Err(Error::NotDurable { .. } | Error::Store(StoreError::Full { .. })) => {
-                self.transact(id, command, extras).await
-            }
+            | Err(
+                Error::NotDurable { .. }
+                | Error::Store(StoreError::Full { .. } | StoreError::NotSealed { .. }),
+            ) => self.transact(id, command, extras).await,
             Err(error) => Err(error),
         }
     }

@@ -1,4 +1,4 @@
-//! Reading the figures for the gauges, and trimming the events stream.
+//! Reading the figures for the gauges, trimming the events stream, and looking after what is sealed.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -16,8 +16,10 @@ use crate::telemetry::metrics;
 
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
 const TRIM_EVERY: Duration = Duration::from_mins(1);
+/// Also how long a replica may take to know of a data key that another has retired.
+const TEND_EVERY: Duration = Duration::from_secs(15);
 
-/// The loop that does both.
+/// The loop that does all of it.
 pub struct Upkeep<S> {
     desk: Arc<Desk<S>>,
     /// How long changes are kept for those who come back to a watch.
@@ -42,6 +44,7 @@ impl<S: Store> Upkeep<S> {
     pub async fn run(self) {
         let mut trimmed_at: Option<Instant> = None;
         let mut is_registry_known = false;
+        let mut tended_at: Option<Instant> = None;
         loop {
             if !is_registry_known {
                 // Until then nothing can be disclosed; answers wait for nothing of it.
@@ -55,6 +58,12 @@ impl<S: Store> Upkeep<S> {
             if trimmed_at.is_none_or(|at| at.elapsed() >= TRIM_EVERY) {
                 self.trim().await;
                 trimmed_at = Some(monotonic_now());
+            }
+            if tended_at.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
+                if let Err(error) = self.desk.store.tend_seals().await {
+                    tracing::warn!(%error, "what is sealed could not be looked after");
+                }
+                tended_at = Some(monotonic_now());
             }
             sleep(FIGURES_EVERY).await;
         }

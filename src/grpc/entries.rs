@@ -8,7 +8,7 @@ use super::convert::{self, Reader};
 use super::wire::case_entry::Said as Kind;
 use super::{status, wire};
 use crate::core::{Act, CaseId};
-use crate::desk::{Contents, Desk, Said, Store};
+use crate::desk::{Content, Contents, Desk, Said, Store};
 
 /// What `act` says, ready to be kept.
 pub(super) fn entry<S: Store>(desk: &Desk<S>, act: &Act, said: Kind) -> Said {
@@ -18,7 +18,7 @@ pub(super) fn entry<S: Store>(desk: &Desk<S>, act: &Act, said: Kind) -> Said {
         by: act.by.to_string(),
         said: Some(said),
     };
-    Said::Message(entry.encode_to_vec())
+    Said::Message(entry.encode_to_vec().into())
 }
 
 /// What was said in a case.
@@ -31,8 +31,8 @@ pub(super) struct Opened {
 
 /// What was said, as the messages that it was said in, as far as `reader` may see it.
 pub(super) fn open(id: CaseId, contents: &Contents, reader: Reader) -> Result<Opened, Status> {
-    fn read<M: prost::Message + Default>(bytes: Option<&Vec<u8>>) -> Result<Option<M>, ()> {
-        let read = bytes.map(|bytes| M::decode(bytes.as_slice())).transpose();
+    fn read<M: prost::Message + Default>(bytes: Option<&Content>) -> Result<Option<M>, ()> {
+        let read = bytes.map(|bytes| M::decode(&**bytes)).transpose();
         read.map_err(|_| ())
     }
     let opened = || {

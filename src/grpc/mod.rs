@@ -39,66 +39,6 @@ pub mod wire {
     pub const FILE_DESCRIPTOR_SET: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/urgence.binpb"));
 
-    macro_rules! keep_content_out_of_debug {
-        ($($message:ident),+ $(,)?) => {$(
-            impl std::fmt::Debug for $message {
-                /// What was said is never printed.
-                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str(concat!(stringify!($message), "(sealed)"))
-                }
-            }
-        )+};
-    }
-
-    keep_content_out_of_debug!(
-        EmergencyRequest,
-        Requester,
-        Emergency,
-        PersonAtRisk,
-        Target,
-        DataScope,
-        Justification,
-        RespondRequest,
-        RedirectedAnswer,
-        NeedInformationAnswer,
-        ResponseContent,
-        Contact,
-        CaseEntry,
-        UpdateEntry,
-        QuestionsEntry,
-        InformationEntry,
-        OutcomeEntry,
-        ManifestItem,
-        WithdrawalEntry,
-        PreservationEntry,
-        DeliveryEntry,
-        HandOverEntry,
-        ReclassificationEntry,
-        VerificationEntry,
-        ConflictEntry,
-        ConflictOfLaw,
-        LinkEntry,
-        ProposalEntry,
-        ClockEntry,
-        LegalHoldEntry,
-        HandOverRequest,
-        SendUpdateRequest,
-        AskForInformationRequest,
-        ProvideInformationRequest,
-        OpenIncidentRequest,
-        ProposeOutcomeRequest,
-        Incident,
-        DeskServiceGetResponse,
-        IntakeServiceGetResponse,
-        RecordVerificationRequest,
-        RecordConflictRequest,
-        ReclassifyRequest,
-        LinkDuplicateRequest,
-        PauseClockRequest,
-        SettleClockRequest,
-        WithdrawRequest,
-        RequestPreservationRequest,
-        ConfirmDeliveryRequest,
-        SetLegalHoldRequest,
-    );
+    // What was said is never printed.
+    include!(concat!(env!("OUT_DIR"), "/redacted.rs"));
 }

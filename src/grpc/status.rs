@@ -231,9 +231,9 @@ fn classify(error: &Error) -> (Code, &'static str) {
         }
         Error::ContactsInUse { .. } => (Code::FailedPrecondition, "CONTACTS_IN_USE"),
         Error::Store(error) => match error {
-            StoreError::Unreachable { .. } | StoreError::Failed { .. } => {
-                (Code::Unavailable, "STORE_UNAVAILABLE")
-            }
+            StoreError::Unreachable { .. }
+            | StoreError::Failed { .. }
+            | StoreError::NotSealed { .. } => (Code::Unavailable, "STORE_UNAVAILABLE"),
             StoreError::Full { .. } => (Code::Unavailable, "STORE_FULL"),
             StoreError::NotReplicated { .. } => (Code::Unavailable, "NOT_REPLICATED"),
             StoreError::Unreadable { .. } => (Code::Internal, "STORED_CASE_UNREADABLE"),

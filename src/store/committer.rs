@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::endpoints::RESPONSE_TIMEOUT;
 use super::keys::Keys;
 use super::link::Link;
-use super::script::CommitScript;
+use super::script::{Again, CommitScript, Field};
 use super::{Commit, IncidentCommit, Outcome, StandingCommit, StoreError};
 use crate::clock::{ServerClock, monotonic_now};
-use crate::core::{Case, CaseId, Notice, Timestamp};
+use crate::core::{CaseId, Notice};
 use crate::telemetry::metrics;
 
 /// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
@@ -34,25 +34,23 @@ if ARGV[2] ~= '0' then
 end
 return 1";
 
+/// Where the outcome of a commit goes.
+type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
+
 /// A write and where its outcome goes.
 pub(super) enum Write {
-    Commit(Box<Commit>, oneshot::Sender<Result<Outcome, StoreError>>),
-    Incident(Box<IncidentCommit>, oneshot::Sender<Result<Outcome, StoreError>>),
-    Standing(Box<StandingCommit>, oneshot::Sender<Result<Outcome, StoreError>>),
+    /// A transition, and what it says, sealed.
+    Commit { commit: Box<Commit>, said: Option<Field>, reply: Reply },
+    /// The same of an incident.
+    Incident { commit: Box<IncidentCommit>, facts: Option<Field>, reply: Reply },
+    /// How an authority stands.
+    Standing(Box<StandingCommit>, Reply),
     /// What changes no value.
     Notice(Box<Notice>, oneshot::Sender<Result<(), StoreError>>),
-    /// A case as it was read, with its index entries.
-    Repair {
-        case: Box<Case>,
-        observed_at: Timestamp,
-        reply: oneshot::Sender<Result<Outcome, StoreError>>,
-    },
+    /// A case as it was read.
+    Again { again: Box<Again>, reply: Reply },
     /// Whether what was read is here, and durable.
-    Fence {
-        id: CaseId,
-        version: u64,
-        reply: oneshot::Sender<Result<bool, StoreError>>,
-    },
+    Fence { id: CaseId, version: u64, reply: oneshot::Sender<Result<bool, StoreError>> },
 }
 
 /// How many replicas must acknowledge a write before it counts, and how long they have.
@@ -94,10 +92,10 @@ impl Committer {
         for (write, answer) in batch.drain(..).zip(answers) {
             // A caller that has gone away no longer needs the answer; the write stands.
             match write {
-                Write::Commit(_, reply)
-                | Write::Incident(_, reply)
+                Write::Commit { reply, .. }
+                | Write::Incident { reply, .. }
                 | Write::Standing(_, reply)
-                | Write::Repair { reply, .. } => {
+                | Write::Again { reply, .. } => {
                     _ = reply.send(answer.and_then(Self::read));
                 }
                 Write::Notice(_, reply) => _ = reply.send(answer.map(|_| ())),
@@ -110,13 +108,15 @@ impl Committer {
 
     fn call(&self, write: &Write) -> Cmd {
         match write {
-            Write::Commit(commit, _) => self.script.call(&self.keys, commit),
-            Write::Incident(commit, _) => self.script.call_incident(&self.keys, commit),
+            Write::Commit { commit, said, .. } => {
+                self.script.call(&self.keys, commit, said.as_ref())
+            }
             Write::Standing(commit, _) => self.script.call_standing(&self.keys, commit),
             Write::Notice(notice, _) => CommitScript::tell(&self.keys, notice),
-            Write::Repair { case, observed_at, .. } => {
-                self.script.call_repair(&self.keys, case, *observed_at)
+            Write::Incident { commit, facts, .. } => {
+                self.script.call_incident(&self.keys, commit, facts.as_ref())
             }
+            Write::Again { again, .. } => self.script.call_again(&self.keys, again),
             Write::Fence { id, version, .. } => {
                 let mut fence = redis::cmd("EVAL");
                 fence.arg(FENCE).arg(2).arg(self.keys.case(*id)).arg(self.keys.fence());

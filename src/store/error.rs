@@ -55,6 +55,14 @@ pub enum StoreError {
         /// How many must.
         needed: u64,
     },
+    /// There is no key to seal with; nothing was written, since nothing is written in the clear.
+    #[error("{operation}: it cannot be sealed: {problem}")]
+    NotSealed {
+        /// What was asked.
+        operation: &'static str,
+        /// Why not.
+        problem: String,
+    },
     /// A stored value is not what this version can read.
     #[error("{operation}: {source}")]
     Unreadable {

@@ -14,12 +14,23 @@ pub(super) async fn scan(
     from: ScanCursor,
     count: usize,
 ) -> Result<(Vec<CaseId>, Option<ScanCursor>), StoreError> {
-    let prefix = keys.case_prefix();
+    let (found, next) = scan_names(link, &keys.case_prefix(), from, count).await?;
+    Ok((found.iter().filter_map(|name| name.parse().ok()).collect(), next))
+}
+
+/// A part of the keys that begin with `prefix`: what follows it.
+pub(super) async fn scan_names(
+    link: &Link,
+    prefix: &str,
+    from: ScanCursor,
+    count: usize,
+) -> Result<(Vec<String>, Option<ScanCursor>), StoreError> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("SCAN").arg(from.0).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(count);
     let ((next, found),): ((u64, Vec<String>),) = ask(link, "scan the cases", &pipeline).await?;
-    let ids = found.iter().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect();
-    Ok((ids, (next != 0).then_some(ScanCursor(next))))
+    let names =
+        found.iter().filter_map(|key| key.strip_prefix(prefix).map(str::to_owned)).collect();
+    Ok((names, (next != 0).then_some(ScanCursor(next))))
 }
 
 /// Compares cases that were loaded with the indexes. Version and scores are read at one instant, so

@@ -4,6 +4,7 @@ use super::Index;
 use crate::core::intake::Fingerprint;
 use crate::core::memory::ActKey;
 use crate::core::{AuthorityId, CaseId, DeskName, IncidentName, Lane, PolicyId};
+use crate::seal::{Class, Month};
 
 /// The keys of one desk. They share a hash tag, so that one commit may touch any of them.
 #[derive(Clone, Debug)]
@@ -52,7 +53,12 @@ impl Keys {
 
     /// HASH: version, state, facts: an incident.
     pub(super) fn incident(&self, name: &IncidentName) -> String {
-        format!("{}:incident:{name}", self.tag)
+        format!("{}{name}", self.incident_prefix())
+    }
+
+    /// What the key of every incident begins with.
+    pub(super) fn incident_prefix(&self) -> String {
+        format!("{}:incident:", self.tag)
     }
 
     /// ZSET: every incident's name, by the millisecond it was opened.
@@ -103,6 +109,18 @@ impl Keys {
     /// HASH: the millisecond at which each number and key of the registry was seen first, by digest.
     pub(super) fn first_seen(&self) -> String {
         format!("{}:first-seen", self.tag)
+    }
+
+    /// ZSET, one per month and class: the cases (of the class `incident`: the incidents) of which
+    /// something may be sealed so, by the millisecond of acceptance (of opening).
+    pub(super) fn sealed(&self, month: Month, class: Class) -> String {
+        format!("{}:sealed:{month}:{}", self.tag, class.word())
+    }
+
+    /// ZSET: ended cases of which something may still be sealed as of an open one, by the millisecond
+    /// of acceptance.
+    pub(super) fn resealing(&self) -> String {
+        format!("{}:resealing", self.tag)
     }
 
     /// STREAM: every change and notice, in order.

@@ -17,6 +17,8 @@ mod places;
 mod reads;
 mod redis_store;
 mod script;
+mod sealing;
+mod tending;
 mod values;
 
 use std::collections::BTreeMap;
@@ -26,9 +28,11 @@ use std::time::Duration;
 
 use crate::core::memory::ActKey;
 use crate::core::{
-    AuthorityId, AuthorityStanding, Case, CaseId, Change, Fingerprint, Incident, IncidentName,
-    Lane, Next, Notice, Policy, PolicyId, Timestamp, Told,
+    AuthorityId, AuthorityStanding, Case, CaseId, Change, DeskName, Fingerprint, Incident,
+    IncidentName, Lane, Next, Notice, Policy, PolicyId, Timestamp, Told,
 };
+pub use crate::seal::Content;
+use crate::seal::KeyRing;
 pub use crate::telemetry::Figures;
 use crate::telemetry::traces::TraceParent;
 
@@ -40,9 +44,17 @@ pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
 
 /// The one command that writes `commit`, with nothing around it: the ceiling that benchmarks measure
 /// against. It needs the scripts to be loaded, as a connected [`RedisStore`] does.
-#[must_use]
-pub fn bare_commit(desk: &crate::core::DeskName, commit: &Commit) -> redis::Cmd {
-    script::CommitScript::new().call(&keys::Keys::new(desk), commit)
+///
+/// # Errors
+/// There is no key to seal what was said with.
+pub fn bare_commit(
+    desk: &DeskName,
+    commit: &Commit,
+    ring: &KeyRing,
+) -> Result<redis::Cmd, StoreError> {
+    let sealed = sealing::seal_with(ring, desk, &commit.next.case, &commit.said);
+    let sealed = sealed.map_err(|error| sealing::not_sealed("commit", &error))?;
+    Ok(script::CommitScript::new().call(&keys::Keys::new(desk), commit, sealed.as_ref()))
 }
 
 /// The contract of a store. Times are on its one clock.
@@ -204,6 +216,13 @@ pub trait Store: Send + Sync + 'static {
         observed_at: Timestamp,
     ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 
+    /// Seals what was said in cases that have ended so that it can be destroyed when it is no longer
+    /// needed, and destroys the keys of what was purged; what was done. A store that seals nothing has
+    /// nothing to do.
+    fn tend_seals(&self) -> impl Future<Output = Result<Tended, StoreError>> + Send {
+        std::future::ready(Ok(Tended::default()))
+    }
+
     /// Puts a change that its reader does not understand aside, where it stays until somebody looks.
     fn park(&self, cursor: Cursor) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -252,15 +271,28 @@ pub struct Inspection {
     pub is_indexed: bool,
 }
 
+/// What one look at what is sealed has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// How many cases were sealed anew.
+    pub resealed: u64,
+    /// How many keys are about to be destroyed.
+    pub retired: u64,
+    /// How many keys were destroyed.
+    pub destroyed: u64,
+    /// Whether Redis was asked to write its log anew, without what was purged.
+    pub is_log_rewritten: bool,
+}
+
 /// What was said in a case, as the bytes that arrived.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Contents {
     /// The request.
-    pub request: Option<Vec<u8>>,
+    pub request: Option<Content>,
     /// The first response.
-    pub response: Option<Vec<u8>>,
+    pub response: Option<Content>,
     /// Everything else, by the version of the case that it made.
-    pub messages: BTreeMap<u64, Vec<u8>>,
+    pub messages: BTreeMap<u64, Content>,
 }
 
 /// What a transition adds to what was said.
@@ -270,11 +302,11 @@ pub enum Said {
     #[default]
     Nothing,
     /// The request.
-    Request(Vec<u8>),
+    Request(Content),
     /// The first response.
-    Response(Vec<u8>),
+    Response(Content),
     /// Anything else.
-    Message(Vec<u8>),
+    Message(Content),
 }
 
 impl fmt::Debug for Said {
@@ -297,7 +329,7 @@ pub struct LoadedIncident {
 
 /// The facts told of an incident. Never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Facts(pub Vec<u8>);
+pub struct Facts(pub Content);
 
 impl fmt::Debug for Facts {
     /// Content is never printed.

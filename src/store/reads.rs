@@ -6,10 +6,12 @@ use redis::{FromRedisValue, Pipeline, RedisResult};
 
 use super::keys::Keys;
 use super::link::Link;
+use super::sealing::{SaidIn, Sealer};
 use super::{Contents, Due, Figures, Index, Loaded, Position, StoreError, Unreadable, codec};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::projection::Place;
 use crate::core::{Band, Case, CaseId, Lane, Timestamp};
+use crate::seal::Owner;
 use crate::telemetry::metrics;
 
 /// What TIME answers: seconds and microseconds.
@@ -62,38 +64,54 @@ pub(super) async fn load(
     let time = answers.pop().and_then(|time| redis::from_redis_value::<Time>(time).ok());
     let now = timestamp(time.ok_or_else(|| unexpected("load"))?);
     observe(clock, now, asked);
-    let cases = ids.iter().zip(values).map(|(id, value)| read_case(*id, value)).collect();
+    let cases = ids.iter().zip(values).map(|(id, value)| read_value(*id, value)).collect();
     Ok(Loaded { now, cases })
 }
 
-fn read_case(id: CaseId, value: redis::Value) -> Result<Option<Case>, Unreadable> {
-    let unreadable = |problem: &str| Unreadable { what: "case", problem: problem.to_owned() };
-    let fields: (Option<u64>, Option<Vec<u8>>) =
-        redis::from_redis_value(value).map_err(|_| unreadable("its version is not a number"))?;
-    match fields {
+fn read_value(id: CaseId, value: redis::Value) -> Result<Option<Case>, Unreadable> {
+    let (version, state) = redis::from_redis_value(value)
+        .map_err(|_| unreadable_case("its version is not a number"))?;
+    read_case(id, version, state)
+}
+
+fn unreadable_case(problem: &str) -> Unreadable {
+    Unreadable { what: "case", problem: problem.to_owned() }
+}
+
+/// A case from its two fields.
+pub(super) fn read_case(
+    id: CaseId,
+    version: Option<u64>,
+    state: Option<Vec<u8>>,
+) -> Result<Option<Case>, Unreadable> {
+    match (version, state) {
         (None, None) => Ok(None),
         (Some(version), Some(state)) => codec::decode_case(id, version, &state).map(Some),
-        (Some(_), None) | (None, Some(_)) => Err(unreadable("its version or state is missing")),
+        (Some(_), None) | (None, Some(_)) => {
+            Err(unreadable_case("its version or state is missing"))
+        }
     }
 }
 
-pub(super) async fn contents(link: &Link, keys: &Keys, id: CaseId) -> Result<Contents, StoreError> {
+pub(super) async fn contents(
+    link: &Link,
+    keys: &Keys,
+    sealer: &Sealer,
+    id: CaseId,
+) -> Result<Contents, StoreError> {
     const OPERATION: &str = "read contents";
     let mut pipeline = Pipeline::new();
     pipeline.cmd("HGETALL").arg(keys.case(id));
     let (fields,): (Vec<(String, Vec<u8>)>,) = ask(link, OPERATION, &pipeline).await?;
     let mut contents = Contents::default();
     for (field, bytes) in fields {
-        let open = |bytes| {
-            codec::decode_content(bytes)
-                .map_err(|source| StoreError::Unreadable { operation: OPERATION, source })
-        };
-        match (field.as_str(), field.strip_prefix("said:").and_then(|at| at.parse().ok())) {
-            ("request", _) => contents.request = Some(open(bytes)?),
-            ("response", _) => contents.response = Some(open(bytes)?),
-            (_, Some(version)) => _ = contents.messages.insert(version, open(bytes)?),
-            // The version, the state, and what a newer version keeps beside them.
-            (_, None) => {}
+        // The version, the state, and what a newer version keeps beside them.
+        let Some(place) = SaidIn::field(&field) else { continue };
+        let content = sealer.open(OPERATION, Owner::Case(id), &field, bytes).await?;
+        match place {
+            SaidIn::Request => contents.request = Some(content),
+            SaidIn::Response => contents.response = Some(content),
+            SaidIn::Message(version) => _ = contents.messages.insert(version, content),
         }
     }
     Ok(contents)

@@ -14,11 +14,14 @@ use super::durability::{self, AcceptedLoss, Durability};
 use super::endpoints::Endpoints;
 use super::keys::Keys;
 use super::link::Link;
-use super::script::CommitScript;
+use super::places;
+use super::script::{Again, CommitScript};
+use super::sealing::Sealer;
+use super::tending::Tending;
 use super::{
     Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Kept, Loaded,
     LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem, StandingCommit, Store,
-    StoreError, codec, inspection, outbox, reads, values,
+    StoreError, Tended, codec, inspection, outbox, reads, values,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
@@ -26,6 +29,7 @@ use crate::core::{
     AuthorityId, AuthorityStanding, Case, CaseId, DeskName, Incident, IncidentName, Notice, Policy,
     PolicyId, Timestamp,
 };
+use crate::seal::KeyRing;
 use crate::telemetry::metrics;
 
 /// How often the settings that durability rests on are looked at.
@@ -45,16 +49,18 @@ pub struct RedisOptions {
     pub replicas_timeout: Duration,
     /// The losses that the operator has accepted.
     pub accepted_losses: Vec<AcceptedLoss>,
+    /// The keys that what is said is sealed with.
+    pub ring: Arc<KeyRing>,
 }
 
 /// A store on Redis. Cheap to share; each kind of work has a connection of its own, so that none
 /// waits behind another.
 pub struct RedisStore {
-    keys: Keys,
-    clock: Arc<ServerClock>,
+    pub(super) keys: Keys,
+    pub(super) clock: Arc<ServerClock>,
     writes: mpsc::Sender<Write>,
     /// What requests read.
-    read: Arc<Link>,
+    pub(super) read: Arc<Link>,
     /// What the timer reads.
     tick: Arc<Link>,
     /// What follows the events stream.
@@ -62,6 +68,8 @@ pub struct RedisStore {
     commit: Arc<Link>,
     looked_at: Arc<ArcSwapOption<LookedAt>>,
     replication: Replication,
+    pub(super) sealer: Sealer,
+    pub(super) tending: Tending,
 }
 
 /// What was found of one server's settings. Another server, or the same after a restart, is another
@@ -128,8 +136,19 @@ impl RedisStore {
             let link = Arc::clone(link);
             background.push(("Redis connection", Box::pin(async move { link.supervise().await })));
         }
-        let store =
-            Self { keys, clock, writes, read, tick, stream, commit, looked_at, replication };
+        let store = Self {
+            keys,
+            clock,
+            writes,
+            read,
+            tick,
+            stream,
+            commit,
+            looked_at,
+            replication,
+            sealer: Sealer::new(Arc::clone(&options.ring), options.desk.clone()),
+            tending: Tending::default(),
+        };
         Ok((store, background))
     }
 
@@ -159,6 +178,11 @@ impl RedisStore {
         let looked_at = self.looked_at.load_full()?;
         let is_current = self.commit.generation() == Some(looked_at.generation);
         is_current.then(|| Arc::clone(&looked_at.durability))
+    }
+
+    /// Writes a case again as it was read.
+    pub(super) async fn write_again(&self, again: Again) -> Result<Outcome, StoreError> {
+        self.write("repair", |reply| Write::Again { again: Box::new(again), reply }).await
     }
 
     async fn write<T>(
@@ -224,13 +248,15 @@ impl Store for RedisStore {
     }
 
     async fn contents(&self, id: CaseId) -> Result<Contents, StoreError> {
-        reads::contents(&self.read, &self.keys, id).await
+        reads::contents(&self.read, &self.keys, &self.sealer, id).await
     }
 
     async fn commit(&self, mut commit: Commit) -> Result<Outcome, StoreError> {
         // It may have to wait behind the WAIT of the batch before.
         commit.age_max += self.replication.wait();
-        self.write("commit", |reply| Write::Commit(Box::new(commit), reply)).await
+        // Sealed here, so that the one path of all writes does nothing but write.
+        let said = self.sealer.seal_said(&mut commit).await?;
+        self.write("commit", |reply| Write::Commit { commit: Box::new(commit), said, reply }).await
     }
 
     async fn load_due(&self, ids: &[CaseId]) -> Result<Loaded, StoreError> {
@@ -242,7 +268,7 @@ impl Store for RedisStore {
     }
 
     async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
-        values::incident(&self.read, &self.keys, &self.clock, name).await
+        values::incident(&self.read, &self.keys, &self.clock, &self.sealer, name).await
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
@@ -251,7 +277,9 @@ impl Store for RedisStore {
 
     async fn commit_incident(&self, mut commit: IncidentCommit) -> Result<Outcome, StoreError> {
         commit.age_max += self.replication.wait();
-        self.write("commit", |reply| Write::Incident(Box::new(commit), reply)).await
+        let facts = self.sealer.seal_facts(&mut commit).await?;
+        let commit = Box::new(commit);
+        self.write("commit", |reply| Write::Incident { commit, facts, reply }).await
     }
 
     async fn standing(&self, authority: &AuthorityId) -> Result<LoadedStanding, StoreError> {
@@ -372,8 +400,13 @@ impl Store for RedisStore {
     }
 
     async fn repair(&self, case: &Case, observed_at: Timestamp) -> Result<Outcome, StoreError> {
-        let case = Box::new(case.clone());
-        self.write("repair", |reply| Write::Repair { case, observed_at, reply }).await
+        let places = places::all(&self.keys, case);
+        self.write_again(Again { case: case.clone(), observed_at, places, fields: Vec::new() })
+            .await
+    }
+
+    async fn tend_seals(&self) -> Result<Tended, StoreError> {
+        self.tend().await
     }
 
     async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {

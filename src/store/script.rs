@@ -5,10 +5,11 @@ use std::time::Duration;
 use redis::{Cmd, Script, Value};
 
 use super::keys::Keys;
-use super::{Commit, IncidentCommit, Outcome, Said, StandingCommit};
-use super::{codec, places};
+use super::places::{self, IndexPlace};
+use super::{Commit, IncidentCommit, Outcome, StandingCommit, codec};
 use crate::core::time::millis;
 use crate::core::{Case, Notice, Timestamp};
+use crate::seal::{Class, Month};
 
 /// The commit script, found by its hash, so that replicas of different versions get along.
 pub(super) struct CommitScript {
@@ -34,6 +35,20 @@ impl Variant {
 /// How long ago a case may have been read that is written again as it is; its version speaks for it.
 const REPAIR_AGE_MAX: Duration = Duration::from_mins(1);
 
+/// A field of a case or an incident that holds what was said, as it is kept.
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A case as it was read, to be written again.
+pub(super) struct Again {
+    pub(super) case: Case,
+    pub(super) observed_at: Timestamp,
+    pub(super) places: Vec<IndexPlace>,
+    pub(super) fields: Vec<Field>,
+}
+
 /// An answer of the script.
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
@@ -55,7 +70,7 @@ impl CommitScript {
     }
 
     /// The call that writes `commit`.
-    pub(super) fn call(&self, keys: &Keys, commit: &Commit) -> Cmd {
+    pub(super) fn call(&self, keys: &Keys, commit: &Commit, said: Option<&Field>) -> Cmd {
         let case = &commit.next.case;
         let is_accept = case.version == 1;
         let script = if is_accept { &self.deny_oom } else { &self.allow_oom };
@@ -84,26 +99,25 @@ impl CommitScript {
         }
         depends.iter().for_each(|(_, version)| _ = call.arg(*version));
         call.arg("version").arg(case.version).arg("state").arg(codec::encode_case(case));
-        if let Some((field, content)) = said(commit) {
-            call.arg(field).arg(codec::encode_content(content));
-        }
+        said.iter().for_each(|said| _ = call.arg(&said.name).arg(&said.bytes));
         call
     }
 
-    /// The call that writes a case again, as it is and at the same version, with every index entry.
-    /// It tells nobody, since nothing has happened to the case.
-    pub(super) fn call_repair(&self, keys: &Keys, case: &Case, observed_at: Timestamp) -> Cmd {
-        let places = places::all(keys, case);
+    /// The call that writes a case again, as it is and at the same version, with these index entries
+    /// and these of its fields. It tells nobody, since nothing has happened to the case.
+    pub(super) fn call_again(&self, keys: &Keys, again: &Again) -> Cmd {
+        let Again { case, observed_at, places, fields } = again;
         let mut call = redis::cmd("EVALSHA");
         call.arg(&self.allow_oom.hash).arg(3 + places.len());
         call.arg(keys.case(case.id)).arg(keys.events()).arg(keys.note([0; 16]));
         places.iter().for_each(|(key, _)| _ = call.arg(key));
         call.arg(case.version).arg(observed_at.as_millis()).arg(millis(REPAIR_AGE_MAX));
         call.arg(places.len()).arg(case.id.compact()).arg("").arg("").arg(0).arg("");
-        for (_, score) in &places {
+        for (_, score) in places {
             call.arg(score.map_or_else(String::new, |score| score.to_string()));
         }
         call.arg("version").arg(case.version).arg("state").arg(codec::encode_case(case));
+        fields.iter().for_each(|field| _ = call.arg(&field.name).arg(&field.bytes));
         call
     }
 
@@ -133,22 +147,28 @@ impl CommitScript {
     }
 
     /// The call that writes an incident.
-    pub(super) fn call_incident(&self, keys: &Keys, commit: &IncidentCommit) -> Cmd {
+    pub(super) fn call_incident(
+        &self,
+        keys: &Keys,
+        commit: &IncidentCommit,
+        facts: Option<&Field>,
+    ) -> Cmd {
         let incident = &commit.incident;
+        let mut indexes = vec![keys.incidents()];
+        let month = Month::of(incident.opened_at);
+        indexes.extend(facts.iter().map(|_| keys.sealed(month, Class::Incident)));
         let mut call = redis::cmd("EVALSHA");
-        call.arg(&self.allow_oom.hash).arg(4);
+        call.arg(&self.allow_oom.hash).arg(3 + indexes.len());
         call.arg(keys.incident(&incident.name)).arg(keys.events()).arg(keys.note([0; 16]));
-        call.arg(keys.incidents());
+        indexes.iter().for_each(|key| _ = call.arg(key));
         call.arg(incident.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
-        call.arg(1).arg(incident.name.as_str()).arg(codec::encode_notice(&commit.notice));
-        call.arg("").arg(0).arg("");
-        call.arg(incident.opened_at.as_millis());
+        call.arg(indexes.len()).arg(incident.name.as_str());
+        call.arg(codec::encode_notice(&commit.notice)).arg("").arg(0).arg("");
+        indexes.iter().for_each(|_| _ = call.arg(incident.opened_at.as_millis()));
         call.arg("version").arg(incident.version);
         call.arg("state").arg(codec::encode_incident(incident));
-        if let Some(facts) = &commit.facts {
-            call.arg("facts").arg(codec::encode_content(&facts.0));
-        }
+        facts.iter().for_each(|facts| _ = call.arg(&facts.name).arg(&facts.bytes));
         call
     }
 
@@ -167,18 +187,5 @@ impl CommitScript {
             _ => return None,
         };
         Some(Answer { outcome, now })
-    }
-}
-
-/// The field of what the transition adds to what was said, and its bytes. The very act that purges a
-/// case may say something; that is not kept either.
-fn said(commit: &Commit) -> Option<(String, &[u8])> {
-    let is_purged = commit.next.case.purged_at.is_some();
-    match &commit.said {
-        _ if is_purged => None,
-        Said::Nothing => None,
-        Said::Request(bytes) => Some(("request".to_owned(), bytes)),
-        Said::Response(bytes) => Some(("response".to_owned(), bytes)),
-        Said::Message(bytes) => Some((format!("said:{}", commit.next.case.version), bytes)),
     }
 }

@@ -6,14 +6,17 @@ use redis::Pipeline;
 use super::keys::Keys;
 use super::link::Link;
 use super::reads::{Time, ask, observe, timestamp};
+use super::sealing::{FACTS, Sealer};
 use super::{Facts, Index, LoadedIncident, LoadedStanding, SeenItem, StoreError, codec};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::{AuthorityId, AuthorityStanding, Incident, IncidentName, Timestamp};
+use crate::seal::Owner;
 
 pub(super) async fn incident(
     link: &Link,
     keys: &Keys,
     clock: &ServerClock,
+    sealer: &Sealer,
     name: &IncidentName,
 ) -> Result<LoadedIncident, StoreError> {
     const OPERATION: &str = "load an incident";
@@ -29,8 +32,15 @@ pub(super) async fn incident(
     let incident = version.zip(state).map(|(version, state)| {
         codec::decode_incident(name.clone(), version, &state).map_err(unreadable)
     });
-    let facts = facts.map(|facts| codec::decode_content(facts).map_err(unreadable)).transpose()?;
-    Ok(LoadedIncident { now, incident: incident.transpose()?, facts: facts.map(Facts) })
+    let incident = incident.transpose()?;
+    let facts = match facts {
+        Some(facts) => {
+            let owner = Owner::Incident(name);
+            Some(Facts(sealer.open(OPERATION, owner, FACTS, facts).await?))
+        }
+        None => None,
+    };
+    Ok(LoadedIncident { now, incident, facts })
 }
 
 type IncidentFields = (Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use urgence::core::{Case, CaseId, Command, Intake, Lane, Nature, Policy, Timestamp};
-use urgence::store::{Commit, Index, MemoryStore, Outcome, Position, RedisStore, Store};
+use urgence::store::{Commit, Content, Index, MemoryStore, Outcome, Position, RedisStore, Store};
 
 use crate::support::make::{accepted, authority, decided, fingerprint, intake, policy};
 use crate::support::redis::TestRedis;
@@ -199,7 +199,11 @@ async fn all_of(store: &impl Store, id: CaseId) -> String {
     }
     let contents = store.contents(id).await.unwrap();
     let due = store.due(0, 1_000).await.unwrap();
-    let said = (contents.request, contents.response, contents.messages);
+    // As bytes, since content itself is never printed.
+    let bytes = |content: &Content| content.to_vec();
+    let messages: Vec<_> = contents.messages.iter().map(|(at, said)| (*at, bytes(said))).collect();
+    let said =
+        (contents.request.as_ref().map(bytes), contents.response.as_ref().map(bytes), messages);
     let stored = (load(store, id).await, said, lists, store.incidents().await.unwrap());
     format!("{stored:?} {:?} {:?} {:?}", due.ids, due.next_at, all_changes(store).await)
 }

@@ -267,9 +267,9 @@ impl Run {
         use urgence::core::Deed::Respond;
         let text = self.random.below(u64::MAX).to_be_bytes().to_vec();
         match command {
-            Command::Accept(_) => Said::Request(text),
-            Command::Act(_, Respond(..)) => Said::Response(text),
-            Command::Act(..) if self.random.is_one_in(2) => Said::Message(text),
+            Command::Accept(_) => Said::Request(text.into()),
+            Command::Act(_, Respond(..)) => Said::Response(text.into()),
+            Command::Act(..) if self.random.is_one_in(2) => Said::Message(text.into()),
             Command::Act(..) | Command::Sort(_) | Command::Report(_) | Command::Wake => {
                 Said::Nothing
             }
@@ -296,7 +296,7 @@ impl Run {
         match decide_incident(loaded.incident.as_ref(), &act, &command, loaded.now) {
             IncidentDecision::Next(incident) => {
                 let text = self.random.below(u64::MAX).to_be_bytes().to_vec();
-                let facts = self.random.is_one_in(2).then_some(Facts(text));
+                let facts = self.random.is_one_in(2).then_some(Facts(text.into()));
                 let (incident, observed_at) = (*incident, loaded.now);
                 let age_max = AGE_MAX;
                 let commit = IncidentCommit { incident, facts, observed_at, age_max };

@@ -333,12 +333,12 @@ async fn a_full_redis_refuses_what_is_new_and_nothing_else() {
     let (desk, id) = (&room.desk, done.case.id);
     let claimed = desk.act(id, act("ann", "c"), Deed::Claim, Said::Nothing).await.unwrap();
     let answer = Deed::Respond(claimed.case.claim_epoch, FirstResponseKind::NoData);
-    let said = Said::Response(b"none".to_vec());
+    let said = Said::Response(b"none".into());
     let answered = desk.act(id, act("ann", "a"), answer, said).await.unwrap();
     assert_eq!(answered.case.state(), State::NoData);
     // An attack does not wait for an administrator.
     let open = IncidentCommand::Open("paris".parse().unwrap(), JoinRule::default());
-    let facts = Some(Facts(b"what is known".to_vec()));
+    let facts = Some(Facts(b"what is known".into()));
     let (paris, by) = ("paris".parse().unwrap(), act("sup", "open"));
     let opened = desk.act_on_incident(&paris, &by, &open, facts.clone()).await.unwrap();
     assert_eq!((opened.is_replayed, opened.status.facts), (false, facts));

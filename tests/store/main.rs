@@ -11,16 +11,18 @@ mod desk;
 mod equality;
 mod faults;
 mod replication;
+mod sealed;
 #[path = "../support/mod.rs"]
 mod support;
 mod watching;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use support::redis::{Options, TestRedis};
 use support::wait::eventually;
 use urgence::core::{Case, CaseId, Fingerprint, Next, Timestamp};
+use urgence::seal::KeyRing;
 use urgence::store::{AcceptedLoss, Commit, Cursor, Entry, RedisOptions, RedisStore, Said, Store};
 
 /// How long what happens by itself may take: far longer than it does on an idle machine.
@@ -33,6 +35,12 @@ fn start_redis() -> TestRedis {
     TestRedis::start_with(Options::default().on_tmpfs())
 }
 
+/// The keys of all replicas of these tests.
+fn ring() -> Arc<KeyRing> {
+    static RING: LazyLock<Arc<KeyRing>> = LazyLock::new(|| Arc::new(KeyRing::in_memory().unwrap()));
+    Arc::clone(&RING)
+}
+
 /// How to reach a Redis without replicas.
 fn options(urls: &[String]) -> RedisOptions {
     RedisOptions {
@@ -41,6 +49,7 @@ fn options(urls: &[String]) -> RedisOptions {
         replicas_needed: 0,
         replicas_timeout: Duration::from_millis(500),
         accepted_losses: Vec::new(),
+        ring: ring(),
     }
 }
 

@@ -108,7 +108,7 @@ fn opened(name: &str, at: Timestamp) -> IncidentCommit {
     match decide_incident(None, &act("sup", "open"), &open, at) {
         IncidentDecision::Next(incident) => IncidentCommit {
             incident: *incident,
-            facts: Some(Facts(b"what is known".to_vec())),
+            facts: Some(Facts(b"what is known".into())),
             observed_at: at,
             age_max: crate::AGE_MAX,
         },

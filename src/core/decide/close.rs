@@ -7,7 +7,7 @@ use crate::core::answer::RefusalReason;
 use crate::core::clock::ClockKind;
 use crate::core::event::Event;
 use crate::core::names::Subject;
-use crate::core::outcome::{Ended, Outcome, RetentionClass};
+use crate::core::outcome::{Ended, Outcome};
 
 /// Nothing was said in a synthetic case, and the next one follows soon.
 const SYNTHETIC_KEPT_FOR: Duration = Duration::from_hours(1);
@@ -25,19 +25,10 @@ impl Transition<'_> {
                 self.stop_clock(kind, now);
             }
         }
-        // Where a part went out it is kept as such, however the rest ended.
-        let retention_class = match outcome.retention_class() {
-            RetentionClass::NotDisclosed if !self.case.disclosures.is_empty() => {
-                RetentionClass::Disclosed
-            }
-            class @ (RetentionClass::Disclosed
-            | RetentionClass::NotDisclosed
-            | RetentionClass::Fraud) => class,
-        };
         let kept_for = if self.case.is_synthetic() {
             SYNTHETIC_KEPT_FOR
         } else {
-            self.policy.retention(retention_class)
+            self.policy.retention(self.case.retention_class(outcome))
         };
         let purge_at = now + kept_for;
         self.case.ended = Some(Ended { outcome, refusal, at: now, purge_at });

@@ -2,6 +2,8 @@
 //! `urgence.v1.EmergencyRequest`, whose comments are their manual.
 #![expect(missing_docs, reason = "each field is documented at its namesake in the proto")]
 
+use std::fmt;
+
 use crate::core::data::{DataCategory, Instrument, Protection};
 use crate::core::nature::Nature;
 
@@ -32,7 +34,7 @@ pub struct Moment {
     pub nanos: i32,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Submission {
     pub request_id: String,
     pub requester: Requester,
@@ -53,7 +55,7 @@ pub struct Submission {
     pub is_without_validation: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Requester {
     pub authority: String,
     pub agency_name: String,
@@ -73,14 +75,14 @@ pub struct Requester {
     pub attestation: Option<Attestation>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Attestation {
     pub text_version: String,
     pub signed_at: Option<Moment>,
     pub method: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Emergency {
     pub nature: Choice<Nature>,
     pub description: String,
@@ -101,7 +103,7 @@ pub enum Imminence {
     Unknown,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PersonAtRisk {
     pub is_known: bool,
     pub name: String,
@@ -109,7 +111,7 @@ pub struct PersonAtRisk {
     pub relationship: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Target {
     pub kind: Choice<TargetType>,
     pub value: String,
@@ -136,7 +138,7 @@ pub enum TargetType {
     Other,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct DataScope {
     pub categories: Vec<Choice<DataCategory>>,
     pub subtypes: Vec<String>,
@@ -146,33 +148,33 @@ pub struct DataScope {
     pub justifications: Vec<Justification>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Justification {
     pub category: Choice<DataCategory>,
     pub reason: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Delivery {
     pub format: String,
     pub recipient_key_id: String,
     pub destination_id: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct NonDisclosure {
     pub is_requested: bool,
     pub legal_basis: String,
     pub until: Option<Moment>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Preservation {
     pub is_requested: bool,
     pub until: Option<Moment>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Document {
     pub sha256: String,
     pub media_type: String,
@@ -189,9 +191,36 @@ pub enum DocumentKind {
 }
 
 /// A person at the desk, as a responder names them in a first response.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Contact {
     pub name: String,
     pub phone: String,
     pub email: String,
 }
+
+macro_rules! never_printed {
+    ($($part:ident),+ $(,)?) => {$(
+        impl fmt::Debug for $part {
+            /// Content is never printed.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($part))
+            }
+        }
+    )+};
+}
+
+never_printed!(
+    Submission,
+    Requester,
+    Attestation,
+    Emergency,
+    PersonAtRisk,
+    Target,
+    DataScope,
+    Justification,
+    Delivery,
+    NonDisclosure,
+    Preservation,
+    Document,
+    Contact,
+);

@@ -35,7 +35,7 @@ pub(super) async fn respond<S: Store>(
     let said = read_answer(&mut checks, message);
     let ((head, epoch), (kind, content)) = valid(checks, head.zip(epoch).zip(said))?;
     let deed = Deed::Respond(epoch, kind);
-    let said = Said::Response(content.encode_to_vec());
+    let said = Said::Response(content.encode_to_vec().into());
     let done = head.desk.act(head.id, head.act, deed, said).await.map_err(status::error)?;
     let (case, replayed) = answer(head.desk.name(), &done);
     Ok(wire::RespondResponse { case, replayed })

@@ -39,7 +39,7 @@ pub(super) async fn open_incident<S: Store>(
         countries: countries.into_iter().collect(),
     };
     let command = IncidentCommand::Open(name.clone(), rule);
-    let facts = (!message.facts.is_empty()).then(|| Facts(message.facts.into_bytes()));
+    let facts = (!message.facts.is_empty()).then(|| Facts(message.facts.into_bytes().into()));
     let done = desk.act_on_incident(&name, &act, &command, facts).await.map_err(status::error)?;
     let replayed = done.is_replayed;
     Ok(wire::OpenIncidentResponse { incident: Some(incident(&desk, done.status)), replayed })

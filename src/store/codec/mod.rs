@@ -19,7 +19,7 @@ mod page;
 mod policy;
 mod standing;
 
-use super::Unreadable;
+use super::{Content, Unreadable};
 
 pub use case::{decode_case, encode_case};
 pub use change::{decode_told, encode_change, encode_notice};
@@ -31,24 +31,32 @@ pub(super) use standing::{decode_standing, encode_standing};
 /// The version of every kept policy: it never changes under its content address.
 pub(super) const POLICY_VERSION: u64 = 1;
 
-/// Content in the clear, as the bytes that arrived. Sealing adds a byte of its own.
+/// Content in the clear, as the bytes that arrived: what was kept before there were seals.
 const CONTENT_PLAIN: u8 = 1;
+/// Content that is sealed.
+const CONTENT_SEALED: u8 = 2;
 
-/// What was said, with a byte in front that says how it is kept.
-pub(super) fn encode_content(content: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(content.len() + 1);
-    bytes.push(CONTENT_PLAIN);
-    bytes.extend_from_slice(content);
-    bytes
+/// What was said, as it is kept.
+pub(super) enum Kept {
+    /// In the clear, by an earlier version.
+    Plain(Content),
+    /// Sealed.
+    Sealed(Vec<u8>),
 }
 
-/// The bytes that arrived.
-pub(super) fn decode_content(mut bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+/// What is sealed, with a byte in front that says so.
+pub(super) fn encode_sealed(sealed: &[u8]) -> Vec<u8> {
+    [&[CONTENT_SEALED], sealed].concat()
+}
+
+/// What was kept.
+pub(super) fn decode_content(mut bytes: Vec<u8>) -> Result<Kept, Unreadable> {
     match bytes.first() {
         Some(&CONTENT_PLAIN) => {
             bytes.remove(0);
-            Ok(bytes)
+            Ok(Kept::Plain(bytes.into()))
         }
+        Some(&CONTENT_SEALED) => Ok(Kept::Sealed(bytes.split_off(1))),
         Some(other) => Err(unreadable("content", format!("it is kept in the unknown way {other}"))),
         None => Err(unreadable("content", "it is empty")),
     }

@@ -6,7 +6,7 @@ use ::metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::{SUBMITTED, band_label, connections, paging};
+use super::{SUBMITTED, band_label, connections, paging, sealing};
 use crate::core::{
     Band, Class, ClockKind, Mark, Outcome, PageCause, Punctuality, Risk, Verification,
 };
@@ -134,6 +134,8 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_paging();
     connections::describe();
     zero();
+    sealing::describe();
+    sealing::zero();
     paging::zero();
     connections::zero();
     Ok(handle)

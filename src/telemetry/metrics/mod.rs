@@ -4,6 +4,7 @@
 mod catalogue;
 mod connections;
 mod paging;
+mod sealing;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub use paging::{
     page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired, shadow, sinks_known,
     synthetic, violations,
 };
+pub use sealing::{SealFailure, data_key_destroyed, log_rewritten, resealed, seal_failed};
 
 /// What became of a Submit.
 #[derive(Clone, Copy, Debug)]

@@ -463,7 +463,7 @@ async fn a_desk_takes_over_what_the_version_before_left() {
     assert_eq!(stored(&mut redis)[..2], [0x08, 2]);
     let claimed = desk.claim_next(act("ann", "next"), MINUTE).await.unwrap().unwrap().case;
     assert_eq!((claimed.id, claimed.version), (id(), 3));
-    let said = Said::Response(b"we are looking".to_vec());
+    let said = Said::Response(b"we are looking".into());
     let answered =
         desk.act(id(), act("ann", "a"), Deed::Respond(1, IN_PROGRESS), said).await.unwrap().case;
     let progress = answered.clock(ClockKind::Progress).unwrap();

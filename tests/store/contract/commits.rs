@@ -67,7 +67,7 @@ pub(super) async fn a_conflict_writes_nothing(backend: &impl Backend) {
     for next in [&again, &renewed] {
         for said in [Said::Request, Said::Response, Said::Message] {
             let wrong = Commit {
-                said: said(b"other".to_vec()),
+                said: said(b"other".into()),
                 forgotten: vec![fingerprint(SOMEBODY)],
                 note: Some(Note { key, kept_for: MINUTE }),
                 ..commit(next, now(store).await)

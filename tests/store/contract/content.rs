@@ -4,7 +4,7 @@
 use urgence::core::{
     Case, CaseId, Command, Deed, FirstResponseKind, Lane, RetentionClass, Timestamp,
 };
-use urgence::store::{Commit, Contents, Index, Outcome, Said, Store};
+use urgence::store::{Commit, Content, Contents, Index, Outcome, Said, Store};
 
 use super::{
     Backend, EMERGENCY, MINUTE, SOMEBODY, SOMEBODY_ELSE, accept_this, all_of, indexes, list, rules,
@@ -38,9 +38,9 @@ pub(super) async fn what_was_said_is_kept_under_the_version_it_made(backend: &im
     assert!(store.contents(id).await.unwrap() == Contents::default());
     // Any bytes, also those that no text may hold.
     let request = (0..=255).collect::<Vec<u8>>();
-    let accept = Commit { said: Said::Request(request.clone()), ..commit(&next, at) };
+    let accept = Commit { said: Said::Request(request.clone().into()), ..commit(&next, at) };
     assert_eq!(store.commit(accept).await.unwrap(), Outcome::Written);
-    let mut wanted = Contents { request: Some(request.clone()), ..Contents::default() };
+    let mut wanted = Contents { request: Some(request.clone().into()), ..Contents::default() };
     assert!(store.contents(id).await.unwrap() == wanted);
     let case = write(store, &next.case, &does("ann", "c", Deed::Claim), at).await;
     assert!(store.contents(id).await.unwrap() == wanted);
@@ -48,16 +48,16 @@ pub(super) async fn what_was_said_is_kept_under_the_version_it_made(backend: &im
     // Also a word of no bytes is a word.
     let kind = FirstResponseKind::InProgress { expected_within: MINUTE };
     let answer = does("ann", "a", Deed::Respond(1, kind));
-    let mut case = say(store, &case, &answer, at, Said::Response(Vec::new())).await;
-    wanted.response = Some(Vec::new());
+    let mut case = say(store, &case, &answer, at, Said::Response(Content::default())).await;
+    wanted.response = Some(Content::default());
     assert!(store.contents(id).await.unwrap() == wanted);
 
     // Each message has its own place, however many there are and whatever comes between them.
     for number in 0..12 {
         let update = does("ann", &format!("u{number}"), Deed::SendUpdate(1, None));
         let message = [request.as_slice(), &[number; 3]].concat();
-        case = say(store, &case, &update, at, Said::Message(message.clone())).await;
-        wanted.messages.insert(case.version, message);
+        case = say(store, &case, &update, at, Said::Message(message.clone().into())).await;
+        wanted.messages.insert(case.version, message.into());
         case = write(store, &case, &does("ann", &format!("r{number}"), Deed::Renew(1)), at).await;
     }
     let found = store.contents(id).await.unwrap();
@@ -80,16 +80,16 @@ async fn ended(store: &impl Store, at: Timestamp) -> (Case, Case) {
     request.incident = Some("paris".parse().unwrap());
     store.keep_policy(&rules()).await.unwrap();
     let next = accepted(&request, at, &rules());
-    let accept = Commit { said: Said::Request(b"request".to_vec()), ..commit(&next, at) };
+    let accept = Commit { said: Said::Request(b"request".into()), ..commit(&next, at) };
     assert_eq!(store.commit(accept).await.unwrap(), Outcome::Written);
     let case = write(store, &next.case, &does("ann", "c", Deed::Claim), at).await;
     let kind = FirstResponseKind::InProgress { expected_within: MINUTE };
     let answer = does("ann", "a", Deed::Respond(1, kind));
-    let case = say(store, &case, &answer, at, Said::Response(b"response".to_vec())).await;
+    let case = say(store, &case, &answer, at, Said::Response(b"response".into())).await;
     let update = does("ann", "u", Deed::SendUpdate(1, None));
-    let case = say(store, &case, &update, at, Said::Message(b"message".to_vec())).await;
+    let case = say(store, &case, &update, at, Said::Message(b"message".into())).await;
     let withdraw = does("portal", "w", Deed::Withdraw);
-    let case = say(store, &case, &withdraw, at, Said::Message(b"withdrawal".to_vec())).await;
+    let case = say(store, &case, &withdraw, at, Said::Message(b"withdrawal".into())).await;
     let case = write(store, &case, &does("ann", "e", Deed::ConfirmWithdrawal(1)), at).await;
     assert!(case.has_ended());
     assert_eq!(store.contents(case.id).await.unwrap().messages.len(), 2);
@@ -166,11 +166,11 @@ pub(super) async fn what_is_said_in_the_act_that_purges_is_not_kept(backend: &im
     let store = backend.store();
     let (case, other) = ended(store, now(store).await).await;
     let hold = does("lea", "hold", Deed::SetLegalHold(true));
-    let held = say(store, &case, &hold, case.last_event_at, Said::Message(b"why".to_vec())).await;
+    let held = say(store, &case, &hold, case.last_event_at, Said::Message(b"why".into())).await;
     let purge_at = held.ended.unwrap().purge_at;
     assert_eq!(super::score(store, &Index::Wake, case.id).await, None, "a hold forbids it");
     let lift = does("lea", "lift", Deed::SetLegalHold(false));
-    let said = Said::Message(b"the trial of the person is over".to_vec());
+    let said = Said::Message(b"the trial of the person is over".into());
     let purged = say(store, &held, &lift, purge_at + ms(1), said).await;
     assert!(purged.purged_at.is_some(), "the act itself purges the case");
     check_tombstone(backend, &purged, &other).await;

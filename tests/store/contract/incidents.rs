@@ -41,7 +41,7 @@ fn rule() -> JoinRule {
 }
 
 fn facts(text: &[u8]) -> Facts {
-    Facts(text.to_vec())
+    Facts(text.into())
 }
 
 fn commit(incident: &Incident, facts: Option<Facts>, observed_at: Timestamp) -> IncidentCommit {

@@ -36,7 +36,7 @@ impl<S: Store> Replica<S> {
     async fn open_with(&self, name: &str, rule: JoinRule) -> Result<IncidentDone, Error> {
         let name: IncidentName = name.parse().unwrap();
         let act = by_supervisor(&format!("open-{name}"));
-        let facts = Some(Facts(b"what is known".to_vec()));
+        let facts = Some(Facts(b"what is known".into()));
         self.desk
             .act_on_incident(&name.clone(), &act, &IncidentCommand::Open(name, rule), facts)
             .await
@@ -82,7 +82,7 @@ async fn lanes_follow_the_incident(store: std::sync::Arc<impl Store>) {
     let opened = replica.open("paris").await.unwrap();
     assert!(!opened.is_replayed);
     assert_eq!((opened.status.figures.cases, opened.status.figures.unanswered), (2, 2));
-    assert_eq!(opened.status.facts, Some(Facts(b"what is known".to_vec())));
+    assert_eq!(opened.status.facts, Some(Facts(b"what is known".into())));
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, [waits]);
     assert_eq!(lane(store.as_ref(), Lane::Ordinary).await, sorted([other, untagged]));
     // What somebody holds returns to the lane in which it belongs by now.
@@ -103,7 +103,7 @@ async fn lanes_follow_the_incident(store: std::sync::Arc<impl Store>) {
     let again = replica.claim_next("again").await.unwrap();
     let closed = replica.close("paris").await.unwrap();
     assert!(!closed.is_replayed && closed.status.incident.closed_at.is_some());
-    assert_eq!(closed.status.facts, Some(Facts(b"what is known".to_vec())), "they stay told");
+    assert_eq!(closed.status.facts, Some(Facts(b"what is known".into())), "they stay told");
     assert_eq!(closed.status.figures.cases, 3, "they are still its cases");
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
     assert_eq!(lane(store.as_ref(), Lane::Ordinary).await.len(), 4);
