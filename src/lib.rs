@@ -17,6 +17,8 @@ pub mod registry;
 pub mod seal;
 pub mod simulate;
 pub mod store;
+mod svg;
 pub mod telemetry;
 pub mod timer;
+pub mod transparency;
 pub mod transport;

@@ -5,6 +5,7 @@ mod keys;
 mod page;
 mod policy;
 mod simulate;
+mod transparency;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Command {
     Simulate(Box<simulate::SimulateArguments>),
     /// Make certificates for trying things: a CA, a server, a portal and people. Never for production.
     DevCerts(dev_certs::DevCertsArguments),
+    /// Write what may be made public of the requests of a period.
+    Transparency(Box<transparency::TransparencyArguments>),
 }
 
 /// Runs what the command line asks for.
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Page(command) => page::run(&command),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::DevCerts(arguments) => dev_certs::run(&arguments),
+        Command::Transparency(arguments) => transparency::run(&arguments),
     }
 }
 

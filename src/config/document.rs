@@ -221,11 +221,13 @@ impl<'d> Entry<'d> {
         Some(u8::from_str_radix(number.as_str(), number.radix()).unwrap_or(u8::MAX))
     }
 
-    /// Its value as a number of things, which is never negative.
-    pub(super) fn count(&self, notes: &mut Notes<'_>, wanted: &str) -> Option<u64> {
+    /// A count; what does not fit is the largest there is, and what is below zero is zero.
+    pub(super) fn count(&self, notes: &mut Notes<'_>, wanted: &str) -> Option<u32> {
         let Some(number) = self.value.as_integer() else { return self.wrong_kind(notes, wanted) };
-        let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
-        count.or_else(|| self.wrong_kind(notes, wanted))
+        if number.as_str().starts_with('-') {
+            return Some(0);
+        }
+        Some(u32::from_str_radix(number.as_str(), number.radix()).unwrap_or(u32::MAX))
     }
 
     /// Its elements.

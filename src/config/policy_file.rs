@@ -48,7 +48,7 @@ impl PolicyFile {
     }
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "lease",
     "bands",
     "promises",
@@ -63,6 +63,7 @@ const SECTIONS: [&str; 14] = [
     "incidents",
     "routing",
     "data",
+    "transparency",
 ];
 
 /// Reads the text of the policy file `file`, and the files of secrets that it names, which stand

@@ -180,7 +180,7 @@ fn live_parts(
     policy: &Policy,
     live: &Live,
     settings: &BTreeMap<SinkName, SinkSettings>,
-) -> [String; 5] {
+) -> [String; 6] {
     let with_kind = |sink: &SinkName| match settings.get(sink) {
         Some(settings) => format!("{sink} ({})", settings.kind()),
         None => sink.to_string(),
@@ -210,6 +210,7 @@ fn live_parts(
         format!("[incidents] answered_within {answered}, share_within {share}\n"),
         format!("[routing] countries: {countries}\n"),
         format!("[data] what the provider holds\n{holdings}"),
+        format!("[transparency] min_cell {}\n", live.min_cell),
     ]
 }
 

@@ -30,6 +30,7 @@ pub mod standing;
 pub mod state;
 pub mod synthetic;
 pub mod time;
+pub mod transparency;
 pub mod verification;
 mod words;
 

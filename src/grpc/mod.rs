@@ -1,5 +1,6 @@
 //! The edge: wire messages, services, identity, status. Nothing else knows gRPC.
 
+pub mod client;
 pub mod codec;
 mod connection;
 mod convert;
@@ -23,6 +24,17 @@ pub use desks::Desks;
 pub use server::{
     GrpcServer, HealthReporter, MESSAGE_BYTES_MAX, ServerError, set_serving, set_stopped,
 };
+
+/// An error of a library and what caused it.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
 
 /// The contract's messages and services, as compiled from `proto/`.
 pub mod wire {

@@ -2,16 +2,17 @@
 
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, duration, timestamp};
+use super::convert::{self, duration, timestamp, transparency};
 use super::desk_service::incident;
 use super::identity::Callers;
-use super::serve::{Edge, valid};
+use super::serve::{Edge, check_required, valid};
 use super::standings::write_standing;
 use super::wire::case_entry::Said;
 use super::wire::oversight_service_server::OversightService;
 use super::{standings, status, wire};
-use crate::core::intake::{Checks, check_text};
-use crate::core::{Band, Deed};
+use crate::core::intake::{Checks, Code, check_text};
+use crate::core::transparency::{MIN_CELLS, Period};
+use crate::core::{Band, Deed, What};
 use crate::desk::{Desk, Store};
 
 pub(super) struct OversightCalls<S: Store>(pub(super) Edge<S>);
@@ -51,6 +52,14 @@ impl<S: Store> OversightService for OversightCalls<S> {
         request: Request<wire::SetLegalHoldRequest>,
     ) -> Result<Response<wire::SetLegalHoldResponse>, Status> {
         self.0.serve("SetLegalHold", request, set_legal_hold).await
+    }
+
+    async fn export_transparency(
+        &self,
+        request: Request<wire::ExportTransparencyRequest>,
+    ) -> Result<Response<wire::ExportTransparencyResponse>, Status> {
+        // It reads for as long as somebody waits for it, and no longer.
+        self.0.serve_waiting("ExportTransparency", request, export_transparency).await
     }
 }
 
@@ -110,4 +119,39 @@ async fn set_legal_hold<S: Store>(
     let done = head.perform(Deed::SetLegalHold(is_held), Some(said)).await?;
     let case = Some(convert::case(desk.name(), &done.case));
     Ok(wire::SetLegalHoldResponse { case, replayed: done.is_replayed })
+}
+
+async fn export_transparency<S: Store>(
+    edge: Edge<S>,
+    caller: Callers,
+    message: wire::ExportTransparencyRequest,
+) -> Result<wire::ExportTransparencyResponse, Status> {
+    let mut checks = Checks::default();
+    let desk = edge.desk(&mut checks, &message.desk);
+    let mut instant = |field: &str, sent: Option<&prost_types::Timestamp>| {
+        let at = transparency::instant(sent);
+        if sent.is_none() {
+            check_required(&mut checks, field);
+        } else if at.is_none() {
+            checks.violation(field, Code::BadFormat, "send an instant after 1970");
+        }
+        at
+    };
+    let from = instant("from", message.from.as_ref());
+    let to = instant("to", message.to.as_ref());
+    if from.zip(to).is_some_and(|(from, to)| from >= to) {
+        checks.violation("to", Code::Contradiction, "send an instant after `from`");
+    }
+    let floor = desk.as_ref().map_or(*MIN_CELLS.start(), |desk| desk.live().min_cell);
+    let min_cell = if message.min_cell == 0 { floor } else { message.min_cell };
+    if !(floor..=*MIN_CELLS.end()).contains(&min_cell) {
+        let fix = format!("send a number from {floor} to {}, or none", MIN_CELLS.end());
+        checks.violation("min_cell", Code::OutOfRange, fix);
+    }
+    let parts = from.zip(to).map(|(from, to)| Period { from, to }).zip(desk);
+    let (period, desk) = valid(checks, parts)?;
+    let by = caller.at(&desk).actor();
+    desk.tell(Some(by), What::TransparencyExported).await.map_err(status::error)?;
+    let counted = desk.transparency(period, min_cell).await.map_err(status::error)?;
+    Ok(transparency::write(desk.name().as_str(), counted.report, counted.unreadable))
 }

@@ -23,10 +23,10 @@ use super::intake_service::IntakeCalls;
 use super::oversight_service::OversightCalls;
 use super::serve::Edge;
 use super::status::{self, CONTRACT_CODES};
-use super::wire;
 use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
 use super::wire::oversight_service_server::OversightServiceServer;
+use super::{wire, with_sources};
 use crate::desk::Store;
 use crate::registry::rules::{Access, RULES, rule};
 use crate::telemetry::metrics;
@@ -94,13 +94,7 @@ pub struct ServerError {
 
 impl ServerError {
     fn new(error: &dyn std::error::Error) -> Self {
-        let mut problem = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            problem = format!("{problem}: {cause}");
-            source = cause.source();
-        }
-        Self { problem }
+        Self { problem: with_sources(error) }
     }
 }
 

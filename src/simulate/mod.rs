@@ -16,7 +16,6 @@ mod report;
 mod search;
 mod shift;
 mod staff;
-mod svg;
 mod tally;
 mod text;
 mod wording;

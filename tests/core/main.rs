@@ -30,6 +30,7 @@ mod tables_portal;
 mod tables_reclassify;
 mod tables_retention;
 mod tables_verification;
+mod transparency;
 mod walk;
 mod walk_pages;
 mod walk_rules;

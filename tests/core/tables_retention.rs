@@ -86,6 +86,7 @@ fn a_tombstone_holds_no_person_no_fingerprint_and_no_memory() {
     assert!(case.likely_duplicates.is_empty() && case.pages.is_empty());
     // What reports count by is left.
     assert_eq!(case.facts.categories, [DataCategory::Subscriber].into());
+    assert_eq!(case.facts.targets, 1);
     let kept = &case.disclosures[0];
     assert_eq!((kept.items, kept.bytes), (disclosed[0].items, disclosed[0].bytes));
     assert_eq!(kept.confirmed_at, Some(at(4)));

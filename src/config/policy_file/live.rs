@@ -28,6 +28,7 @@ impl Reader<'_> {
             objective: self.objective(root, usual.objective),
             countries: self.countries(root),
             holdings: self.holdings(root),
+            min_cell: self.min_cell(root, usual.min_cell),
         }
     }
 
@@ -58,7 +59,7 @@ impl Reader<'_> {
                 self.notes.mistake(entry.path, "must be a number above 0");
                 usual
             }
-            Some(count) => count,
+            Some(count) => count.into(),
             None => usual,
         }
     }
@@ -127,6 +128,14 @@ impl Reader<'_> {
             self.doubt("incidents.share_within");
         }
         objective
+    }
+
+    fn min_cell(&mut self, root: &Table<'_>, usual: u32) -> u32 {
+        let table = self.section(root, "transparency", &["min_cell"]);
+        let entry = table.and_then(|table| table.get("min_cell"));
+        entry
+            .and_then(|entry| entry.count(&mut self.notes, "a number of requests"))
+            .unwrap_or(usual)
     }
 
     fn countries(&mut self, root: &Table<'_>) -> BTreeSet<Country> {

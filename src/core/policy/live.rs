@@ -13,6 +13,7 @@ use crate::core::data::DataCategory;
 use crate::core::incident::Objective;
 use crate::core::names::{ContactName, Country, SinkName};
 use crate::core::risk::RiskLimits;
+use crate::core::transparency;
 
 /// The sink that there always is: a page becomes a line of the log.
 pub const LOG_SINK: &str = "log";
@@ -32,6 +33,8 @@ pub struct Live {
     pub countries: BTreeSet<Country>,
     /// What the provider holds; a category that is not here was not told about.
     pub holdings: BTreeMap<DataCategory, Holding>,
+    /// How few requests are too few to be told in a transparency report; a report may ask for more.
+    pub min_cell: u32,
 }
 
 /// Where contacts are reached.
@@ -96,6 +99,7 @@ impl Default for Live {
             objective: Objective::default(),
             countries: BTreeSet::new(),
             holdings: BTreeMap::new(),
+            min_cell: transparency::MIN_CELL,
         }
     }
 }
@@ -131,6 +135,11 @@ impl Live {
         if share_within.is_zero() || share_within > answered_within {
             let problem = "must be above zero and no later than answered_within";
             mistake("incidents.share_within".to_owned(), problem);
+        }
+        let min_cells = transparency::MIN_CELLS;
+        if !min_cells.contains(&self.min_cell) {
+            let problem = format!("must be from {} to {}", min_cells.start(), min_cells.end());
+            mistake("transparency.min_cell".to_owned(), &problem);
         }
         for (category, holding) in &self.holdings {
             let path = || format!("data.{}.kept_for", category.word());

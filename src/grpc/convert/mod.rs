@@ -2,6 +2,7 @@
 
 mod case;
 mod event;
+pub(super) mod transparency;
 pub(super) mod words;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The closed lists of the contract and those of the core: one table for both directions.
 
 use crate::core::intake::{Choice, DocumentKind, Imminence, TargetType};
+use crate::core::transparency::DataClass;
 use crate::core::{
     ClockKind, DataCategory, Instrument, Mark, Nature, Outcome, PageCause, PauseReason, Protection,
     Punctuality, RedirectTarget, RefusalReason, Risk, Settlement, SinkAnswer, Stance, State,
@@ -230,3 +231,4 @@ wired!(
         BudapestPointOfContact,
     ]
 );
+wired!(data_class, DataClass, DataClass, [Content, NonContent, NoneAsked]);

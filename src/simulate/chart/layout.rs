@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::core::Timestamp;
 use crate::simulate::report::Report;
 use crate::simulate::shift::{Shift, day_of, next_change};
-use crate::simulate::svg::{Anchor, Area, Picture};
 use crate::simulate::wording::{grouped, time_of_day};
+use crate::svg::{Anchor, Area, Picture};
 
 pub(super) const WIDTH: f64 = 1_200.0;
 pub(super) const LEFT: f64 = 84.0;

@@ -5,10 +5,10 @@ mod panels;
 
 use super::options::Scenario;
 use super::report::{Report, Who};
-use super::svg::{Anchor, Area};
 use super::wording::{grouped, headline, length, percent, promised, responders, time_of_day, wait};
 use crate::core::Class;
 use crate::core::incident::Objective;
+use crate::svg::{Anchor, Area};
 use layout::{Chart, LEFT, RIGHT, WIDTH, colour};
 
 /// Text sizes and weights; the fonts are whatever the reader's system has.

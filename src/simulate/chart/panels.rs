@@ -4,8 +4,8 @@ use super::layout::{Chart, LEFT, LETTER, RIGHT, WIDTH, colour, count_ticks};
 use crate::core::Class;
 use crate::simulate::options::Scenario;
 use crate::simulate::report::{Sample, Who};
-use crate::simulate::svg::{Anchor, Area};
 use crate::simulate::wording::{grouped, length, promised, who};
+use crate::svg::{Anchor, Area};
 
 /// How many letters of a contact's name are shown.
 const NAME_MAX: usize = 30;

@@ -103,10 +103,13 @@ description = "name and address given at registration"
 held = true
 [data.live_location]
 held = false
+[transparency]
+min_cell = 30
 "#,
     ));
     let live = live.unwrap().live;
     assert_eq!(live.contacts, Contacts::AllToLog);
+    assert_eq!(live.min_cell, 30);
     assert_eq!(live.duplicates_within, hours(48));
     let objective =
         Objective { answered_within: hours(6), share_within: Duration::from_secs(45 * 60) };
@@ -154,6 +157,7 @@ fn the_live_part_is_no_part_of_what_was_promised() {
         "[incidents]\nshare_within = \"1h\"",
         "[routing]\ncountries = [\"FR\"]",
         "[data.content]\nheld = true",
+        "[transparency]\nmin_cell = 11",
     ];
     for live in live {
         let file = parse_with(&with(live), &["siren"]).unwrap();

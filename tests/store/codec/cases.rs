@@ -123,6 +123,7 @@ fn facts() -> Facts {
         instrument: Instrument::MutualLegalAssistance,
         categories: [DataCategory::Content, DataCategory::LiveLocation].into(),
         protections: [Protection::Press, Protection::PrivilegedProfession].into(),
+        targets: 3,
         fingerprints: [Fingerprint([62; 16]), Fingerprint([63; 16])].into(),
         incident_tag: Some(Fingerprint([64; 16])),
     }

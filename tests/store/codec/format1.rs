@@ -81,6 +81,7 @@ fn accepted() -> Case {
             instrument: Instrument::EmergencyRequest,
             categories: DataCategory::ALL.iter().copied().collect(),
             protections: [].into(),
+            targets: 0,
             fingerprints: [].into(),
             incident_tag: None,
         },

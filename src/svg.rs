@@ -1,16 +1,16 @@
-//! The few shapes of SVG that a chart is made of. Nothing is fetched: no fonts, no scripts.
+//! The few shapes of SVG that charts are made of. Nothing is fetched: no fonts, no scripts.
 
 use std::fmt::Write as _;
 
 /// A picture in the making.
-pub(super) struct Picture {
+pub(crate) struct Picture {
     width: f64,
     body: String,
 }
 
 /// Where a text stands to its point.
 #[derive(Clone, Copy)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     /// It begins there.
     Start,
     /// Its middle is there.
@@ -21,36 +21,36 @@ pub(super) enum Anchor {
 
 /// A rectangle.
 #[derive(Clone, Copy)]
-pub(super) struct Area {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub(crate) struct Area {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
 }
 
 impl Area {
-    pub(super) fn right(self) -> f64 {
+    pub(crate) fn right(self) -> f64 {
         self.x + self.width
     }
 
-    pub(super) fn bottom(self) -> f64 {
+    pub(crate) fn bottom(self) -> f64 {
         self.y + self.height
     }
 }
 
 impl Picture {
-    pub(super) const fn new(width: f64) -> Self {
+    pub(crate) const fn new(width: f64) -> Self {
         Self { width, body: String::new() }
     }
 
-    pub(super) fn rectangle(&mut self, area: Area, fill: &str) {
+    pub(crate) fn rectangle(&mut self, area: Area, fill: &str) {
         // Nothing to see, and renderers differ about it.
         if area.width > 0.0 && area.height > 0.0 {
             self.rounded(area, fill, 0.0);
         }
     }
 
-    pub(super) fn rounded(&mut self, area: Area, fill: &str, radius: f64) {
+    pub(crate) fn rounded(&mut self, area: Area, fill: &str, radius: f64) {
         let [x, y, width, height] = [area.x, area.y, area.width, area.height].map(number);
         let radius =
             if radius > 0.0 { format!(r#" rx="{}""#, number(radius)) } else { String::new() };
@@ -59,7 +59,7 @@ impl Picture {
         ));
     }
 
-    pub(super) fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), stroke: &str) {
+    pub(crate) fn line(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), stroke: &str) {
         let [x1, y1, x2, y2] = [x1, y1, x2, y2].map(number);
         self.push(format_args!(
             r#"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{stroke}"/>"#
@@ -67,14 +67,14 @@ impl Picture {
     }
 
     /// A closed area through the points.
-    pub(super) fn polygon(&mut self, points: &[(f64, f64)], fill: &str) {
+    pub(crate) fn polygon(&mut self, points: &[(f64, f64)], fill: &str) {
         let points: Vec<String> =
             points.iter().map(|(x, y)| format!("{},{}", number(*x), number(*y))).collect();
         self.push(format_args!(r#"<polygon points="{}" fill="{fill}"/>"#, points.join(" ")));
     }
 
     /// A text in one of the classes of the style.
-    pub(super) fn text(&mut self, (x, y): (f64, f64), class: &str, anchor: Anchor, text: &str) {
+    pub(crate) fn text(&mut self, (x, y): (f64, f64), class: &str, anchor: Anchor, text: &str) {
         let [x, y] = [x, y].map(number);
         let (anchor, text) = (anchor.word(), escaped(text));
         self.push(format_args!(
@@ -83,7 +83,7 @@ impl Picture {
     }
 
     /// A text that reads from below to above, its middle at the point.
-    pub(super) fn upright(&mut self, (x, y): (f64, f64), class: &str, text: &str) {
+    pub(crate) fn upright(&mut self, (x, y): (f64, f64), class: &str, text: &str) {
         let ([x, y], text) = ([x, y].map(number), escaped(text));
         self.push(format_args!(
             r#"<text x="{x}" y="{y}" class="{class}" text-anchor="middle" transform="rotate(-90 {x} {y})">{text}</text>"#
@@ -91,7 +91,7 @@ impl Picture {
     }
 
     /// The document, `height` high, with a title and a description for those who cannot see it.
-    pub(super) fn finish(self, height: f64, style: &str, title: &str, description: &str) -> String {
+    pub(crate) fn finish(self, height: f64, style: &str, title: &str, description: &str) -> String {
         let [width, height] = [self.width, height].map(number);
         let (title, description, body) = (escaped(title), escaped(description), self.body);
         format!(
@@ -103,6 +103,18 @@ impl Picture {
 <rect width="{width}" height="{height}" fill="#ffffff"/>
 {body}</svg>
 "##
+        )
+    }
+
+    /// The picture as a part of a page, `height` high, whose style is the page's. It is as wide as there
+    /// is room for. `label` says it to those who cannot see it.
+    pub(crate) fn part(self, height: f64, label: &str) -> String {
+        let [width, height] = [self.width, height].map(number);
+        let (label, body) = (escaped(label).replace('"', "&quot;"), self.body);
+        format!(
+            r#"<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">
+{body}</svg>
+"#
         )
     }
 
@@ -128,6 +140,7 @@ fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-fn escaped(text: &str) -> String {
+/// Text as it stands between tags.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
