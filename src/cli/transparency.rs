@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &TransparencyArguments) -> ExitCode {
     };
     let period = match (midnight(arguments.from), midnight(arguments.to)) {
         (Some(from), Some(to)) => Period { from, to },
-        _ => return complain("a period begins after 1970", ExitCode::from(EXIT_USAGE)),
+        _ => return complain("a period lies between 1970 and 9999", ExitCode::from(EXIT_USAGE)),
     };
     let exported = match ask(arguments, period) {
         Ok(exported) => exported,

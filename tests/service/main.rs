@@ -33,5 +33,6 @@ mod seen;
 mod service;
 mod stop;
 mod traces;
+mod transparency;
 mod unseen;
 mod watching;
