@@ -1,0 +1,113 @@
+//! Peers that do what no client does: others are served meanwhile, and the stop ends in its time.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use urgence::transport::Limits;
+
+use crate::client::{FIRST_WORDS, until_closed};
+use crate::stage::{PATIENCE, Stage, is_answered, listen, serve};
+
+/// A connection from another address of this machine that says only this.
+async fn drags(to: std::net::SocketAddr, words: &[u8]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 9], 0).into()).unwrap();
+    let mut stream = socket.connect(to).await.unwrap();
+    stream.write_all(words).await.unwrap();
+    stream
+}
+
+/// The head of a TLS record whose rest never comes.
+const BEGUN: &[u8] = b"\x16\x03\x01\x02\0\x01";
+
+#[tokio::test]
+async fn slow_handshakes_delay_nobody_else_and_end() {
+    let limits = Limits {
+        handshakes_max: 8,
+        handshakes_per_address_max: 4,
+        handshake_timeout: Duration::from_secs(3),
+        ..Limits::default()
+    };
+    let stage = Stage::with(limits, false).await;
+    let mut slow = Vec::new();
+    for count in 0..40 {
+        slow.push(drags(stage.address, if count % 2 == 0 { BEGUN } else { b"" }).await);
+    }
+    // Half of the turns are taken by them, and no more.
+    let ana = stage.ana();
+    for _ in 0..5 {
+        let greeted = timeout(Duration::from_millis(1_500), ana.greeted(stage.address)).await;
+        greeted.expect("others need not wait for them").unwrap();
+    }
+    for stream in &mut slow {
+        timeout(PATIENCE, until_closed(stream)).await.expect("a slow one is cut");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_handshakes() {
+    let stage = Stage::new().await;
+    let mut slow = drags(stage.address, BEGUN).await;
+    assert!(is_answered(&stage.ana(), stage.address).await);
+    stage.stops_within(Duration::from_secs(2)).await;
+    timeout(PATIENCE, until_closed(&mut slow)).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_never_says_a_word_is_cut() {
+    let limits = Limits { silence_max: Duration::from_millis(500), ..Limits::default() };
+    let stage = Stage::with(limits, false).await;
+    let mut speaking = stage.ana().greeted(stage.address).await.unwrap();
+    let mut silent = stage.ana().connect(stage.address).await.unwrap();
+    let mut mumbling = stage.ana().connect(stage.address).await.unwrap();
+    mumbling.write_all(&FIRST_WORDS[..20]).await.unwrap();
+    timeout(PATIENCE, until_closed(&mut silent)).await.expect("it is cut");
+    timeout(PATIENCE, until_closed(&mut mumbling)).await.expect("it is cut");
+    assert!(timeout(Duration::from_millis(800), until_closed(&mut speaking)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_silent_with_tls() {
+    let stage = Stage::new().await;
+    let _silent = stage.ana().connect(stage.address).await.unwrap();
+    let mut mumbling = stage.ana().connect(stage.address).await.unwrap();
+    mumbling.write_all(&FIRST_WORDS[..20]).await.unwrap();
+    assert!(is_answered(&stage.ana(), stage.address).await);
+    stage.stops_within(Duration::from_secs(3)).await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_who_has_fallen_silent() {
+    let limits = Limits { stop_silence_max: Duration::from_millis(500), ..Limits::default() };
+    let stage = Stage::with(limits, false).await;
+    // It has said its first words, and will never answer the request to leave.
+    let _gone = stage.ana().greeted(stage.address).await.unwrap();
+    stage.stops_within(Duration::from_secs(3)).await;
+}
+
+#[tokio::test]
+async fn a_plain_port_has_the_same_bounds() {
+    let limits = Limits {
+        connections_per_address_max: 2,
+        silence_max: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let (listener, address) = listen().await;
+    let (stop, peers) = (CancellationToken::new(), Arc::new(Mutex::default()));
+    let served = serve(listener, None, limits, &stop, &peers);
+    let mut first = drags(address, b"").await;
+    let mut second = drags(address, FIRST_WORDS).await;
+    let mut third = drags(address, b"").await;
+    timeout(Duration::from_millis(400), until_closed(&mut third)).await.expect("one too many");
+    timeout(PATIENCE, until_closed(&mut first)).await.expect("a silent one is cut");
+    assert!(timeout(Duration::from_millis(300), until_closed(&mut second)).await.is_err());
+    let _silent = drags(address, b"").await;
+    drop(second);
+    stop.cancel();
+    timeout(Duration::from_secs(3), served).await.expect("the stop ends").unwrap().unwrap();
+    assert!(peers.lock().unwrap().is_empty(), "nobody is known without a certificate");
+}

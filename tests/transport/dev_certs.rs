@@ -1,0 +1,1 @@
+//! `urgence dev-certs`, as one who tries things uses it.
