@@ -14,11 +14,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Reads the files again at every SIGHUP, and whenever what they hold has changed.
 pub(super) async fn follow(tls: Option<Arc<Tls>>) {
     let Some(tls) = tls else { return std::future::pending().await };
-    tls.show();
     let Ok(mut hangups) = signal(SignalKind::hangup()) else {
         tracing::error!("SIGHUP cannot be listened for; certificates are looked at all the same");
+        tls.show();
         return look(&tls).await;
     };
+    tls.show();
     loop {
         tokio::select! {
             _ = hangups.recv() => read_again(&tls, true).await,

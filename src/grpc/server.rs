@@ -135,7 +135,7 @@ impl<S: Store> GrpcServer<S> {
             lanes.push(lane);
             let connections = ReceiverStream::new(connections).map(Ok::<_, std::io::Error>);
             let stop = stop.clone().cancelled_owned();
-            let server = server(limits.connection_age_max * percent / 100, limits.age_grace());
+            let server = server(limits.connection_age_max * percent / 100);
             let gate = gate(desks.clone());
             let mut server =
                 server.layer(MapRequestLayer::new(keep_path)).layer(InterceptorLayer::new(gate));
@@ -180,15 +180,15 @@ async fn distribute(mut incoming: Incoming, lanes: Vec<mpsc::Sender<Connection>>
     }
 }
 
-/// A server that asks connections of `age` to leave.
-fn server(age: Duration, grace: Duration) -> Server {
+/// A server that asks connections of `age` to leave. Those who stay are cut by the connection itself:
+/// told of a grace, the library would not ask at all, but only cut.
+fn server(age: Duration) -> Server {
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_connection_age(age)
-        .max_connection_age_grace(grace)
 }
 
 /// Every service.

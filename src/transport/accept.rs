@@ -18,10 +18,13 @@ use super::Limits;
 use super::connection::{Connection, Greeted};
 use super::places::{Place, Places};
 use super::tls::Tls;
+use crate::clock::monotonic_now;
 use crate::telemetry::metrics::{self, Handshake, Port};
 
 /// How long to wait when the operating system has no socket to give; closing ones free some.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How often that is told, which happens many times a second.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// Connections that are ready and not yet taken by the server.
 const READY_MAX: usize = 64;
 
@@ -87,7 +90,7 @@ struct Entrance {
 
 impl Entrance {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
-        let mut is_failing = false;
+        let mut told_at = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -96,14 +99,12 @@ impl Entrance {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, from)) => {
-                    is_failing = false;
-                    self.take(socket, from);
-                }
+                Ok((socket, from)) => self.take(socket, from),
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
-                    // Once per spell: it comes many times a second.
-                    if !std::mem::replace(&mut is_failing, true) {
+                    let now = monotonic_now();
+                    if told_at.is_none_or(|told_at| now >= told_at + TOLD_EVERY) {
+                        told_at = Some(now);
                         let port = self.port.word();
                         tracing::error!(%error, port, "no connection can be accepted; trying on");
                     }

@@ -80,15 +80,10 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For how long after a connection's age its running calls may go on.
-    #[must_use]
-    pub fn age_grace(&self) -> Duration {
-        self.connection_age_max / 6
-    }
-
-    /// How long a connection lives at most, whatever its peer does: 10 % more than its age, and the grace.
+    /// How long a connection lives at most, whatever its peer does: a third more than its age, so that
+    /// calls that run when it is asked to leave can end.
     #[must_use]
     pub fn age_end(&self) -> Duration {
-        self.connection_age_max * 11 / 10 + self.age_grace()
+        self.connection_age_max * 4 / 3
     }
 }

@@ -126,8 +126,9 @@ fn without<'s>(setting: &'s str, value: &'s str, arguments: &[&str]) -> Vec<&'s 
 
 fn spawn(arguments: &[&str]) -> (Child, Log, std::sync::mpsc::Receiver<String>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_urgence"))
-        .args(["serve", "--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"])
-        .args(["--log-format", "json"])
+        .args(["serve", "--log-format", "json"])
+        .args(without("--grpc-listen", "127.0.0.1:0", arguments))
+        .args(without("--http-listen", "127.0.0.1:0", arguments))
         // What Redis holds is then what the test has asked for; `watching.rs` has synthetic cases.
         .args(without("--synthetic-every", "0s", arguments))
         .args(arguments)

@@ -14,8 +14,7 @@ use crate::support::wait::eventually;
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// What was said is gone after a second, and few requests are needed for a row.
-const SHORT: &str =
-    "[retention]\nnot_disclosed = \"1s\"\n[transparency]\nmin_cell = 3\n";
+const SHORT: &str = "[retention]\nnot_disclosed = \"1s\"\n[transparency]\nmin_cell = 3\n";
 
 fn instant(seconds: i64) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp { seconds, nanos: 0 })
@@ -141,7 +140,9 @@ async fn the_command_line_writes_each_format() {
     assert!(csv.status.success(), "{csv:?}");
     let csv = String::from_utf8(csv.stdout).unwrap();
     assert_eq!(csv.lines().count(), 4, "{csv}");
-    assert!(csv.contains("\r\nFR,missing_child,emergency_request,no_data_found,non_content,4,4,0,0,"));
+    assert!(
+        csv.contains("\r\nFR,missing_child,emergency_request,no_data_found,non_content,4,4,0,0,")
+    );
     assert!(csv.contains("\r\nDE,missing_child,emergency_request,open,content,3,3,0,0,,,,,,,"));
 
     let json = ask(&["--format", "json", "--min-cell", "4"]).await;

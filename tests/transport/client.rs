@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls::client::{
+    ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
@@ -109,6 +111,8 @@ impl Client {
         _ = stream.write_all(FIRST_WORDS).await;
         stream.read_exact(&mut answer).await.map_err(|error| error.to_string())?;
         assert_eq!(answer[3], 4, "it begins with its settings");
+        let mut settings = vec![0; usize::from(answer[2])];
+        stream.read_exact(&mut settings).await.map_err(|error| error.to_string())?;
         Ok(stream)
     }
 

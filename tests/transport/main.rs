@@ -10,8 +10,11 @@
 
 #[path = "../service/service.rs"]
 mod service;
-#[path = "../support/mod.rs"]
-mod support;
+#[path = "../support"]
+mod support {
+    pub(crate) mod redis;
+    pub(crate) mod wait;
+}
 
 mod abuse;
 mod authority;
@@ -19,6 +22,7 @@ mod caps;
 mod certificates;
 mod client;
 mod dev_certs;
+mod frames;
 mod program;
 mod reload;
 mod stage;
