@@ -94,7 +94,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("toml::", &["config"]),
     ("tokio::process", &["redis_server"]),
     ("chacha20poly1305", &["seal"]),
-    ("secrecy", &["seal"]),
     (
         "async ",
         &[

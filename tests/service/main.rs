@@ -12,6 +12,7 @@ mod support;
 
 mod bad_input;
 mod calls;
+mod canaries;
 mod claims_and_answers;
 mod clocks;
 mod desks;

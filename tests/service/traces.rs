@@ -34,7 +34,7 @@ const DROPPED: &str = "urgence_spans_dropped_total";
 
 /// A collector, and everything that it was sent.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
+pub struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
 
 #[tonic::async_trait]
 impl TraceService for Collector {
@@ -49,7 +49,7 @@ impl TraceService for Collector {
 
 impl Collector {
     /// One that serves, and its endpoint.
-    async fn start() -> (Self, String) {
+    pub async fn start() -> (Self, String) {
         let collector = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = endpoint(listener.local_addr().unwrap());
@@ -60,7 +60,7 @@ impl Collector {
         (collector, endpoint)
     }
 
-    fn requests(&self) -> Vec<ExportTraceServiceRequest> {
+    pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         self.0.lock().unwrap().clone()
     }
 
