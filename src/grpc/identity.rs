@@ -12,8 +12,9 @@ use tonic::{Request, Status};
 
 use super::desks::Desks;
 use super::status;
-use crate::core::{Authorities, AuthorityId, Caller, DeskName, Role};
+use crate::core::{Actor, Authorities, AuthorityId, Caller, DeskName, Role};
 use crate::desk::{Desk, Store};
+use crate::registry::channel_subject;
 use crate::registry::rules::{Access, Rule};
 use crate::transport::{Peer, PeerOfConnection};
 
@@ -73,6 +74,19 @@ impl Presented {
         match self {
             Self::Certificate(peer) => desk.registry().caller(&peer.identity),
             Self::Loopback(caller) => Some(caller.clone()),
+        }
+    }
+
+    /// The holder of a certificate whom no desk knows, as the record calls them.
+    pub(super) fn stranger(&self) -> Option<Actor> {
+        match self {
+            Self::Certificate(peer) => {
+                let identity = peer.identity.clone();
+                let subject = channel_subject(&identity.uri)
+                    .unwrap_or_else(|| "stranger".parse().expect("a word that follows the rule"));
+                Some(Actor { subject, identity: Some(identity) })
+            }
+            Self::Loopback(_) => None,
         }
     }
 

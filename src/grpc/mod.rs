@@ -11,6 +11,7 @@ mod entries;
 mod identity;
 mod intake_service;
 mod oversight_service;
+mod refusals;
 mod serve;
 mod server;
 mod standings;

@@ -13,6 +13,7 @@ use super::deadline::{self, MARGIN};
 use super::desks::Desks;
 use super::entries::entry;
 use super::identity::{Callers, Presented};
+use super::refusals::Refusals;
 use super::wire::case_entry::Said as Kind;
 use super::{status, wire};
 use crate::clock::monotonic_now;
@@ -29,6 +30,8 @@ pub(super) struct Edge<S> {
     pub(super) work: TaskTracker,
     /// Ends watches and waits.
     pub(super) stop: CancellationToken,
+    /// What was refused to whom.
+    pub(super) refusals: Refusals,
     /// Who makes the call that is being answered, and what lets them.
     pub(super) author: Option<(Presented, &'static Rule)>,
 }
@@ -39,6 +42,7 @@ impl<S: Store> Clone for Edge<S> {
             desks: self.desks.clone(),
             work: self.work.clone(),
             stop: self.stop.clone(),
+            refusals: self.refusals.clone(),
             author: self.author.clone(),
         }
     }
@@ -82,7 +86,13 @@ impl<S: Store> Edge<S> {
     {
         let started = monotonic_now();
         let span = span(method, &request);
-        let answered = self.answer(method, request, answer).instrument(span.clone()).await;
+        let presented = Presented::of(&request);
+        let author = presented.as_ref().ok().cloned();
+        let answered = async { self.answer(method, presented?, request, answer).await };
+        let answered = answered.instrument(span.clone()).await;
+        if let Err(status) = &answered {
+            self.refusals.note(&self.desks, author.as_ref(), method, status);
+        }
         let code = answered.as_ref().map_or_else(Status::code, |_| tonic::Code::Ok);
         traces::answered(&span, code.into());
         metrics::rpc(method, status::code_name(code), started.elapsed());
@@ -92,13 +102,13 @@ impl<S: Store> Edge<S> {
     async fn answer<M, R, F>(
         &self,
         method: &'static str,
+        presented: Presented,
         request: Request<M>,
         answer: impl FnOnce(Self, Callers, M) -> F,
     ) -> Result<R, Status>
     where
         F: Future<Output = Result<R, Status>>,
     {
-        let presented = Presented::of(&request)?;
         let rule = rules::labelled(method).ok_or_else(status::method_not_allowed)?;
         let (desks, callers) = presented.admitted(&self.desks, rule)?;
         let edge = Self { desks, author: Some((presented, rule)), ..self.clone() };

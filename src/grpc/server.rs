@@ -21,6 +21,7 @@ use super::desks::Desks;
 use super::identity::Presented;
 use super::intake_service::IntakeCalls;
 use super::oversight_service::OversightCalls;
+use super::refusals::Refusals;
 use super::serve::Edge;
 use super::status::{self, CONTRACT_CODES};
 use super::wire::desk_service_server::DeskServiceServer;
@@ -103,8 +104,13 @@ impl<S: Store> GrpcServer<S> {
     #[must_use]
     pub fn new(desks: Desks<S>) -> Self {
         RULES.iter().for_each(|rule| metrics::rpc_known(rule.label, &CONTRACT_CODES));
-        let edge =
-            Edge { desks, work: TaskTracker::new(), stop: CancellationToken::new(), author: None };
+        let edge = Edge {
+            desks,
+            work: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            refusals: Refusals::default(),
+            author: None,
+        };
         Self { edge, health: HealthReporter::new() }
     }
 
@@ -126,7 +132,7 @@ impl<S: Store> GrpcServer<S> {
     ) -> Result<(), ServerError> {
         let Self { edge, health } = self;
         let (work, streams_stop) = (edge.work.clone(), edge.stop.clone());
-        let desks = edge.desks.clone();
+        let (desks, refusals) = (edge.desks.clone(), edge.refusals.clone());
         let routes = routes(edge, health)?;
         let mut lanes = Vec::new();
         let mut served = Vec::new();
@@ -136,20 +142,24 @@ impl<S: Store> GrpcServer<S> {
             let connections = ReceiverStream::new(connections).map(Ok::<_, std::io::Error>);
             let stop = stop.clone().cancelled_owned();
             let server = server(limits.connection_age_max * percent / 100);
-            let gate = gate(desks.clone());
+            let gate = gate(desks.clone(), refusals.clone());
             let mut server =
                 server.layer(MapRequestLayer::new(keep_path)).layer(InterceptorLayer::new(gate));
             let router = server.add_routes(routes.clone());
             served.push(router.serve_with_incoming_shutdown(connections, stop));
         }
+        let refusals_stop = stop.clone();
         tokio::spawn(async move {
             stop.cancelled().await;
             // The server waits for open streams; only we can end them.
             streams_stop.cancel();
         });
-        let (served, ()) = tokio::join!(try_join_all(served), distribute(incoming, lanes));
+        let telling = refusals.run(&desks, &refusals_stop);
+        let (served, (), ()) =
+            tokio::join!(try_join_all(served), distribute(incoming, lanes), telling);
         work.close();
         work.wait().await;
+        refusals.tell(&desks).await;
         served.map(drop).map_err(|error| ServerError::new(&error))
     }
 }
@@ -158,15 +168,25 @@ impl<S: Store> GrpcServer<S> {
 /// answer themselves, such as reflection, takes somebody whom one of them knows.
 fn gate<S: Store>(
     desks: Desks<S>,
+    refusals: Refusals,
 ) -> impl Fn(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync + 'static {
     move |request| {
         let path = request.extensions().get::<http::Uri>().map(http::Uri::path);
-        let Some(rule) = path.and_then(rule) else { return Err(status::method_not_allowed()) };
-        match rule.access {
-            Access::Anybody | Access::Roles(_) => {}
-            Access::Known => _ = Presented::of(&request)?.admitted(&desks, rule)?,
+        let rule = path.and_then(rule);
+        let presented = Presented::of(&request);
+        let admitted = match rule.map(|rule| (rule, rule.access)) {
+            None => Err(status::method_not_allowed()),
+            Some((_, Access::Anybody | Access::Roles(_))) => Ok(()),
+            Some((rule, Access::Known)) => presented
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|presented| presented.admitted(&desks, rule).map(drop)),
+        };
+        if let Err(status) = &admitted {
+            let method = rule.map_or("none", |rule| rule.label);
+            refusals.note(&desks, presented.as_ref().ok(), method, status);
         }
-        Ok(request)
+        admitted.map(|()| request)
     }
 }
 
