@@ -22,13 +22,14 @@ names!(DEEDS, deed_name, Deed:
     Withdraw RequestPreservation ConfirmDelivery SetLegalHold
 );
 
-names!(SORTINGS, sorting_name, Sorting: LikelyDuplicates JoinIncident LeaveIncident);
+names!(SORTINGS, sorting_name, Sorting: LikelyDuplicates JoinIncident LeaveIncident SuspendAuthority);
 
 names!(REPORTS, report_name, Report: Answered Unreached FromMemory);
 
 names!(REFUSALS, refusal_name, Refusal:
     CaseNotFound RequestIdReused ClaimedByAnother CaseEnded EpochOver AlreadyAnswered NotAnswered
-    DisclosureNotApproved NotVerified SecondPersonNeeded LegalReviewerNeeded ConflictStands
+    DisclosureNotApproved NotVerified AuthoritySuspended CallbackNumberTooNew RecipientKeyTooNew
+    SecondPersonNeeded LegalReviewerNeeded ConflictStands
     ConflictNotRecorded CategoryNotRequested CategoryDecided ProposalReplaced RecipientKeyUnknown
     CallbackNumberUnknown DuplicateNotLinked ClockNotRunning ClockNotPaused ClockNotPausable
     ClockNotSettled AlreadyExtended WithdrawalNotRequested DisclosureNotFound PageNotFound
@@ -40,7 +41,7 @@ names!(EVENTS, event_name, Event:
     ClaimRenewed ClaimReleased ClaimLost Responded ClockStarted ClockStopped ClockPaused ClockResumed
     ClockExtended ClockSettled HandedOver
     Updated Asked InformationProvided Reclassified LoweringProposed Verified ConflictRecorded
-    LikelyDuplicatesFound DuplicateLinked OutcomeProposed OutcomeApproved Disclosed
+    LikelyDuplicatesFound RisksSeen AuthoritySuspended DuplicateLinked OutcomeProposed OutcomeApproved Disclosed
     DeliveryConfirmed WithdrawalRequested Ended PreservationRequested PageAcknowledged
     LegalHoldSet IncidentJoined IncidentLeft Purged
 );

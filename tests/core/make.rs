@@ -10,8 +10,8 @@ use urgence::core::intake::{
 use urgence::core::{
     Act, Authority, Case, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Epoch,
     Event, Finding, Fingerprint, FirstResponseKind, Intake, Manifest, Nature, Next, PageKey,
-    PageRecord, Policy, Proposed, Refusal, Report, RequestDigest, Role, SinkAnswer, Timestamp,
-    decide,
+    PageRecord, Policy, Proposed, Refusal, Report, RequestDigest, Role, SinkAnswer, Standing,
+    Timestamp, decide,
 };
 
 /// When the test's first case is accepted.
@@ -116,12 +116,14 @@ pub fn act(by: &str, request_id: &str) -> Act {
         "portal" => &[Role::Portal],
         _ => &[Role::Responder],
     };
-    Act {
-        by: by.parse().unwrap(),
-        roles: BTreeSet::from_iter(roles.iter().copied()),
-        request_id: request_id.parse().unwrap(),
-        digest: RequestDigest::of("test", request_id.as_bytes()),
-    }
+    let digest = RequestDigest::of("test", request_id.as_bytes());
+    let roles = BTreeSet::from_iter(roles.iter().copied());
+    Act::new(by.parse().unwrap(), roles, request_id.parse().unwrap(), digest)
+}
+
+/// The approval of this proposal for an authority that was never suspended.
+pub fn approve(number: u32) -> Deed {
+    Deed::ApproveOutcome(number, Standing::default())
 }
 
 /// An entry of the registry, with one number and one key.
@@ -134,6 +136,10 @@ pub fn authority(id: &str) -> Authority {
         callback_numbers: [("switchboard".parse().unwrap(), "+33199000002".to_owned())].into(),
         recipient_keys: [("evidence-2026".parse().unwrap(), [7; 32])].into(),
         natures: Nature::ALL.iter().copied().collect(),
+        channels: BTreeSet::new(),
+        valid_from: None,
+        valid_until: None,
+        rate: None,
     }
 }
 

@@ -219,7 +219,7 @@ impl Oracle {
             }
             Deed::Reclassify(Some(nature), _) => self.reclassify(*nature, &act.by, now),
             Deed::ProposeOutcome(_, proposed) => self.proposed = Some(proposed.clone()),
-            Deed::ApproveOutcome(_) => self.approve(now),
+            Deed::ApproveOutcome(..) => self.approve(now),
             Deed::Withdraw => self.is_withdrawn = true,
             Deed::ConfirmWithdrawal(_) => self.end(),
             Deed::PauseClock(_, kind, _) => self.run(*kind).unwrap().paused_since = Some(now),

@@ -16,7 +16,7 @@ use urgence::core::{
 
 use crate::coverage::{DEEDS, REPORTS, SORTINGS, deed_name, report_name, sorting_name};
 use crate::make::{
-    IN_PROGRESS, START, act, ask_for, by_category, called_back, intake_with, next, policy,
+    IN_PROGRESS, START, act, approve, ask_for, by_category, called_back, intake_with, next, policy,
 };
 use crate::oracle::{Oracle, Passed, WATCHED};
 use crate::walk_pages::{check_records, is_about_another_sending};
@@ -134,7 +134,7 @@ fn deed(case: &Case, step: &Step) -> Deed {
         }
         "LinkDuplicate" => Deed::LinkDuplicate(other, "fr-pnij".parse().unwrap()),
         "ProposeOutcome" => Deed::ProposeOutcome(epoch, proposed(choice, other)),
-        "ApproveOutcome" => Deed::ApproveOutcome(case.proposals),
+        "ApproveOutcome" => approve(case.proposals),
         "Withdraw" => Deed::Withdraw,
         "ConfirmWithdrawal" => Deed::ConfirmWithdrawal(epoch),
         "PauseClock" => Deed::PauseClock(epoch, ClockKind::Completion, PauseReason::ConflictReview),
@@ -295,7 +295,7 @@ impl<'a> World<'a> {
                 match sorting {
                     Sorting::JoinIncident(_) => oracle.sort(next.case.ended.is_none()),
                     Sorting::LeaveIncident(_) => oracle.sort(false),
-                    Sorting::LikelyDuplicates(_) => {}
+                    Sorting::LikelyDuplicates(_) | Sorting::SuspendAuthority => {}
                 }
                 *self.totals.done.entry(sorting_name(sorting)).or_default() += 1;
             }

@@ -14,7 +14,7 @@ use urgence::core::{
 
 use crate::coverage::{DEEDS, deed_name};
 use crate::make::{
-    IN_PROGRESS, MS, START, Story, accepted, act, at, called_back, days, policy, reused,
+    IN_PROGRESS, MS, START, Story, accepted, act, approve, at, called_back, days, policy, reused,
 };
 
 /// One of each deed, with arguments that would do on an open case that Ana holds.
@@ -36,7 +36,7 @@ fn every_deed(case: CaseId) -> Vec<Deed> {
         Deed::RecordConflict(subscriber, "US".parse().unwrap(), Stance::Stands),
         Deed::LinkDuplicate(other, "de-bka".parse().unwrap()),
         Deed::ProposeOutcome(1, Proposed::Whole(Ending::NoSuchAccount)),
-        Deed::ApproveOutcome(1),
+        approve(1),
         Deed::ConfirmWithdrawal(1),
         Deed::PauseClock(1, completion, PauseReason::Clarification),
         Deed::ResumeClock(1, completion),

@@ -9,7 +9,8 @@ use urgence::core::{
 };
 
 use crate::make::{
-    IN_PROGRESS, Story, ask_for, at, by_category, called_back, days, hours, manifest, minutes,
+    IN_PROGRESS, Story, approve, ask_for, at, by_category, called_back, days, hours, manifest,
+    minutes,
 };
 
 const SUBSCRIBER: DataCategory = DataCategory::Subscriber;
@@ -40,7 +41,7 @@ fn two_people_disclose_what_was_asked_for() {
     assert_eq!(story.case.state(), State::ReleasePending);
     assert_eq!(story.case.state_shown(), State::Collecting, "after the call-back");
     assert!(story.case.disclosures.is_empty());
-    let events = story.act("bo", at(4), Deed::ApproveOutcome(1));
+    let events = story.act("bo", at(4), approve(1));
     let manifest = manifest("fr-pnij");
     let clock = ClockKind::DeliveryConfirmation;
     let started = |clock, target_at, limit_at| Event::ClockStarted { clock, target_at, limit_at };
@@ -98,14 +99,14 @@ fn nothing_goes_out_before_the_call_back() {
         if let Some(finding) = finding {
             story.act("lea", at(2), Deed::RecordVerification(finding));
         }
-        let refusal = story.refusal("bo", at(3), Deed::ApproveOutcome(1));
+        let refusal = story.refusal("bo", at(3), approve(1));
         assert_eq!(refusal, Refusal::NotVerified, "{:?}", story.case.verification);
     }
     let foreign = Deed::RecordVerification(called_back("de-bka"));
     assert_eq!(story.refusal("lea", at(3), foreign), Refusal::CallbackNumberUnknown);
     story.act("lea", at(3), Deed::RecordVerification(called_back("fr-pnij")));
     assert_eq!(story.case.verification, Verification::CallbackConfirmed);
-    story.act("bo", at(3), Deed::ApproveOutcome(1));
+    story.act("bo", at(3), approve(1));
 }
 
 #[test]
@@ -113,8 +114,8 @@ fn what_discloses_nothing_needs_no_call_back_but_two_people() {
     let mut story = Story::held(Nature::MissingChild, 1);
     let refused = Disposition::Refused(RefusalReason::Overbroad);
     story.act("ana", at(2), propose(&[(SUBSCRIBER, refused)]));
-    assert_eq!(story.refusal("ana", at(3), Deed::ApproveOutcome(1)), Refusal::SecondPersonNeeded);
-    story.act("bo", at(3), Deed::ApproveOutcome(1));
+    assert_eq!(story.refusal("ana", at(3), approve(1)), Refusal::SecondPersonNeeded);
+    story.act("bo", at(3), approve(1));
     assert_eq!(story.case.state(), State::Rejected);
 }
 
@@ -122,11 +123,11 @@ fn what_discloses_nothing_needs_no_call_back_but_two_people() {
 fn nobody_approves_what_they_have_proposed() {
     let mut story = verified(&[SUBSCRIBER]);
     story.act("ana", at(2), propose(&[(SUBSCRIBER, DISCLOSED)]));
-    assert_eq!(story.refusal("ana", at(3), Deed::ApproveOutcome(1)), Refusal::SecondPersonNeeded);
+    assert_eq!(story.refusal("ana", at(3), approve(1)), Refusal::SecondPersonNeeded);
     // Nor after she has passed the case on.
     story.act("ana", at(3), Deed::HandOver(1, "bo".parse().unwrap()));
-    assert_eq!(story.refusal("ana", at(3), Deed::ApproveOutcome(1)), Refusal::SecondPersonNeeded);
-    story.act("bo", at(3), Deed::ApproveOutcome(1));
+    assert_eq!(story.refusal("ana", at(3), approve(1)), Refusal::SecondPersonNeeded);
+    story.act("bo", at(3), approve(1));
 }
 
 #[test]
@@ -143,10 +144,10 @@ fn content_and_protected_targets_take_a_jurist_among_the_two() {
         story.act(by, at(2), Deed::ProposeOutcome(epoch, proposed));
         let mut approved = story.clone();
         if [by, approver].contains(&"lea") {
-            approved.act(approver, at(3), Deed::ApproveOutcome(1));
+            approved.act(approver, at(3), approve(1));
             assert_eq!(approved.case.disclosures.len(), 1);
         } else {
-            let refusal = story.refusal(approver, at(3), Deed::ApproveOutcome(1));
+            let refusal = story.refusal(approver, at(3), approve(1));
             assert_eq!(refusal, Refusal::LegalReviewerNeeded);
         }
     };
@@ -167,12 +168,12 @@ fn content_and_protected_targets_take_a_jurist_among_the_two() {
     let mut late = verified(&[SUBSCRIBER]);
     late.act("ana", at(2), propose(&[(SUBSCRIBER, DISCLOSED)]));
     protect(&mut late);
-    let refusal = late.refusal("bo", at(3), Deed::ApproveOutcome(1));
+    let refusal = late.refusal("bo", at(3), approve(1));
     assert_eq!(refusal, Refusal::LegalReviewerNeeded);
     // What holds no content needs none, also when content was asked for.
     let mut other = verified(&[CONTENT, SUBSCRIBER]);
     other.act("ana", at(2), propose(&[(SUBSCRIBER, DISCLOSED)]));
-    other.act("bo", at(3), Deed::ApproveOutcome(1));
+    other.act("bo", at(3), approve(1));
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn a_conflict_that_stands_holds_up_its_category_and_no_other() {
     let redirected = Disposition::Redirected(RedirectTarget::MutualLegalAssistanceAuthority);
     let mut split = story.clone();
     split.act("ana", at(2), propose(&[(SUBSCRIBER, DISCLOSED), (TRAFFIC, redirected)]));
-    split.act("bo", at(3), Deed::ApproveOutcome(1));
+    split.act("bo", at(3), approve(1));
     assert_eq!(split.case.ended.unwrap().outcome, Outcome::DisclosedPartial);
     assert_eq!(split.case.disclosures[0].categories, [SUBSCRIBER].into());
     assert_eq!(split.case.dispositions[&TRAFFIC], redirected);
@@ -193,10 +194,10 @@ fn a_conflict_that_stands_holds_up_its_category_and_no_other() {
     story.act("lea", at(2), Deed::RecordConflict(TRAFFIC, "US".parse().unwrap(), Stance::Lifted));
     story.act("ana", at(3), both);
     let mut approved = story.clone();
-    approved.act("bo", at(3), Deed::ApproveOutcome(1));
+    approved.act("bo", at(3), approve(1));
     assert_eq!(approved.case.ended.unwrap().outcome, Outcome::DisclosedFull);
     story.act("bo", at(3), stands);
-    assert_eq!(story.refusal("bo", at(3), Deed::ApproveOutcome(1)), Refusal::ConflictStands);
+    assert_eq!(story.refusal("bo", at(3), approve(1)), Refusal::ConflictStands);
 }
 
 #[test]
@@ -222,7 +223,7 @@ fn approving_a_disclosure_on_an_unanswered_case_is_its_first_response() {
     let mut story = verified(&[SUBSCRIBER, TRAFFIC]);
     story.act("ana", at(2), propose(&[(SUBSCRIBER, DISCLOSED)]));
     assert_eq!(story.case.state(), State::Received, "a proposal is no answer");
-    let events = story.act("bo", at(21), Deed::ApproveOutcome(1));
+    let events = story.act("bo", at(21), approve(1));
     let responded = Event::Responded {
         by: "bo".parse().unwrap(),
         kind: FirstResponseKind::PartOfData,
@@ -241,14 +242,14 @@ fn approving_a_disclosure_on_an_unanswered_case_is_its_first_response() {
     assert_eq!(story.refusal("ana", at(22), again), Refusal::CategoryDecided);
     let proposed = by_category(&[(TRAFFIC, DISCLOSED)]);
     story.act("ana", at(22), Deed::ProposeOutcome(story.epoch(), proposed));
-    let events = story.act("bo", at(23), Deed::ApproveOutcome(2));
+    let events = story.act("bo", at(23), approve(2));
     assert!(!events.iter().any(|event| matches!(event, Event::Responded { .. })));
     assert_eq!(story.case.ended.unwrap().outcome, Outcome::DisclosedFull);
     assert_eq!(story.case.disclosures.len(), 2);
     let all = FirstResponseKind::AllData;
     let mut at_once = verified(&[SUBSCRIBER]);
     at_once.act("ana", at(2), propose(&[(SUBSCRIBER, DISCLOSED)]));
-    at_once.act("bo", at(3), Deed::ApproveOutcome(1));
+    at_once.act("bo", at(3), approve(1));
     assert_eq!(at_once.case.first_response.unwrap().kind, all);
 }
 
@@ -259,13 +260,13 @@ fn a_part_that_went_out_answers_a_reply_and_begins_the_hour_anew() {
     // Decided while the authority is asked, the desk owes no word about the rest.
     let mut asked = story.clone();
     asked.act("ana", at(3), propose(&[(SUBSCRIBER, DISCLOSED)]));
-    asked.act("bo", at(3), Deed::ApproveOutcome(1));
+    asked.act("bo", at(3), approve(1));
     assert!(!asked.case.runs(ClockKind::Progress));
     assert_eq!(asked.case.state(), State::AwaitingInformation);
     story.act("portal", at(3), Deed::ProvideInformation);
     story.act("ana", at(4), propose(&[(SUBSCRIBER, DISCLOSED)]));
     assert!(story.case.runs(ClockKind::Reply));
-    story.act("bo", at(5), Deed::ApproveOutcome(1));
+    story.act("bo", at(5), approve(1));
     assert!(!story.case.runs(ClockKind::Reply));
     assert_eq!(story.promised(ClockKind::Progress), (55, 65));
 }

@@ -6,7 +6,7 @@ use urgence::core::{
     Punctuality, Refusal, Settlement,
 };
 
-use crate::make::{Story, at, by_category, called_back, hours, page, rungs_of};
+use crate::make::{Story, approve, at, by_category, called_back, hours, page, rungs_of};
 
 const DAY: u64 = 24 * 60;
 
@@ -15,7 +15,7 @@ fn disclose(story: &mut Story, minute: u64) -> Vec<Event> {
     story.act("bo", at(minute), Deed::RecordVerification(called_back("fr-pnij")));
     let proposed = by_category(&[(DataCategory::Subscriber, Disposition::Disclosed)]);
     story.work(at(minute), |epoch| Deed::ProposeOutcome(epoch, proposed));
-    story.act("bo", at(minute), Deed::ApproveOutcome(1))
+    story.act("bo", at(minute), approve(1))
 }
 
 /// A request whose person concerned must not be told for so many days.

@@ -6,7 +6,7 @@ use urgence::core::{
     Outcome, Proposed, RedirectTarget, Refusal, RefusalReason, Stance, State,
 };
 
-use crate::make::{IN_PROGRESS, Story, ask_for, at, by_category, called_back, days};
+use crate::make::{IN_PROGRESS, Story, approve, ask_for, at, by_category, called_back, days};
 
 const SUBSCRIBER: DataCategory = DataCategory::Subscriber;
 const TRAFFIC: DataCategory = DataCategory::Traffic;
@@ -49,7 +49,7 @@ fn what_becomes_of_each_category_makes_the_outcome_and_the_first_response() {
         let mut story = held();
         let proposed = by_category(&[(SUBSCRIBER, subscriber), (TRAFFIC, traffic)]);
         story.act("ana", at(2), Deed::ProposeOutcome(1, proposed));
-        story.act("bo", at(3), Deed::ApproveOutcome(1));
+        story.act("bo", at(3), approve(1));
         let ended = story.case.ended.unwrap();
         assert_eq!(ended.outcome, outcome, "{subscriber:?} {traffic:?}");
         let response = story.case.first_response.as_ref().unwrap();
@@ -62,7 +62,7 @@ fn what_becomes_of_each_category_makes_the_outcome_and_the_first_response() {
             let proposed = by_category(&[*decided]);
             story.act("ana", at(2), Deed::ProposeOutcome(1, proposed));
             assert!(!story.case.has_ended());
-            story.act("bo", at(3), Deed::ApproveOutcome(u32::try_from(number).unwrap() + 1));
+            story.act("bo", at(3), approve(u32::try_from(number).unwrap() + 1));
         }
         assert_eq!(story.case.ended.unwrap().outcome, outcome);
     }
@@ -108,16 +108,16 @@ fn a_case_ends_as_a_whole_by_two_people() {
         let authority = "fr-pnij".parse().unwrap();
         story.act("bo", at(1), Deed::LinkDuplicate(other_case("fr-pnij"), authority));
         story.act("ana", at(2), whole(ending));
-        let refusal = story.refusal("ana", at(3), Deed::ApproveOutcome(1));
+        let refusal = story.refusal("ana", at(3), approve(1));
         assert_eq!(refusal, Refusal::SecondPersonNeeded);
         let mut answered = story.clone();
-        story.act("bo", at(3), Deed::ApproveOutcome(1));
+        story.act("bo", at(3), approve(1));
         assert_eq!((story.case.state(), story.case.ended.unwrap().outcome), (state, outcome));
         assert_eq!(story.case.ended.unwrap().purge_at, at(3) + days(kept_days));
         assert_eq!(story.case.first_response.as_ref().unwrap().kind, said);
         // A case that was answered before keeps its answer.
         answered.act("ana", at(2), Deed::Respond(1, IN_PROGRESS));
-        answered.act("bo", at(3), Deed::ApproveOutcome(1));
+        answered.act("bo", at(3), approve(1));
         assert_eq!(answered.case.first_response.unwrap().kind, IN_PROGRESS);
         assert_eq!(answered.case.ended.unwrap().outcome, outcome);
     }
@@ -130,7 +130,7 @@ fn an_ended_case_has_nothing_left_that_runs_or_waits() {
     story.act("portal", at(2), Deed::ProvideInformation);
     story.act("ana", at(2), Deed::Reclassify(Some(Nature::Routine), None));
     story.act("ana", at(3), whole(Ending::NoSuchAccount));
-    let events = story.act("bo", at(3), Deed::ApproveOutcome(1));
+    let events = story.act("bo", at(3), approve(1));
     for clock in [ClockKind::Reply, ClockKind::Completion] {
         let punctuality = urgence::core::Punctuality::WithinTarget;
         assert!(events.contains(&Event::ClockStopped { clock, punctuality }));
@@ -138,7 +138,7 @@ fn an_ended_case_has_nothing_left_that_runs_or_waits() {
     let case = &story.case;
     assert!(case.clocks.values().all(urgence::core::Clock::is_stopped));
     assert!(case.claim.is_none() && case.asked_at.is_none() && case.lowering.is_none());
-    for deed in [whole(Ending::NoSuchAccount), Deed::ApproveOutcome(1)] {
+    for deed in [whole(Ending::NoSuchAccount), approve(1)] {
         assert_eq!(story.refusal("ana", at(4), deed), Refusal::CaseEnded);
     }
 }
@@ -150,17 +150,17 @@ fn a_proposal_is_made_by_the_holder_and_approved_by_its_number() {
         let deed = Deed::ProposeOutcome(epoch, Proposed::Whole(Ending::NoSuchAccount));
         assert_eq!(story.refusal(by, at(2), deed), Refusal::EpochOver);
     }
-    assert_eq!(story.refusal("bo", at(2), Deed::ApproveOutcome(0)), Refusal::ProposalReplaced);
-    assert_eq!(story.refusal("bo", at(2), Deed::ApproveOutcome(1)), Refusal::ProposalReplaced);
+    assert_eq!(story.refusal("bo", at(2), approve(0)), Refusal::ProposalReplaced);
+    assert_eq!(story.refusal("bo", at(2), approve(1)), Refusal::ProposalReplaced);
     story.act("ana", at(2), whole(Ending::NoSuchAccount));
     story.act("ana", at(2), whole(Ending::Transferred));
     for number in [1, 3] {
-        let refusal = story.refusal("bo", at(2), Deed::ApproveOutcome(number));
+        let refusal = story.refusal("bo", at(2), approve(number));
         assert_eq!(refusal, Refusal::ProposalReplaced);
     }
     // It waits for its second person also when the claim is over.
     story.wake(at(7));
-    let events = story.act("bo", at(8), Deed::ApproveOutcome(2));
+    let events = story.act("bo", at(8), approve(2));
     let (by, proposed_by) = ("bo".parse().unwrap(), "ana".parse().unwrap());
     assert_eq!(events[0], Event::OutcomeApproved { by, proposed_by, number: 2 });
     assert_eq!(story.case.ended.unwrap().outcome, Outcome::Transferred);
@@ -181,10 +181,10 @@ fn only_open_categories_of_the_request_are_decided() {
     // Lifted while the proposal waits, it is no reason any more.
     let mut lifted = story.clone();
     lifted.act("lea", at(2), record(Stance::Lifted));
-    let refusal = lifted.refusal("bo", at(2), Deed::ApproveOutcome(1));
+    let refusal = lifted.refusal("bo", at(2), approve(1));
     assert_eq!(refusal, Refusal::ConflictNotRecorded);
     assert_eq!(lifted.refusal("ana", at(2), of_law), Refusal::ConflictNotRecorded);
-    story.act("bo", at(3), Deed::ApproveOutcome(1));
+    story.act("bo", at(3), approve(1));
     let again = propose((TRAFFIC, NOT_HELD));
     assert_eq!(story.refusal("ana", at(3), again), Refusal::CategoryDecided);
 }
@@ -215,7 +215,7 @@ fn a_duplicate_is_of_a_linked_case_of_the_same_authority() {
     let one_more = link(of_it_pol(64), "it-pol");
     assert_eq!(crowded.refusal("bo", at(2), one_more), Refusal::NothingToChange);
     story.act("ana", at(2), whole(Ending::Duplicate(own)));
-    story.act("bo", at(3), Deed::ApproveOutcome(1));
+    story.act("bo", at(3), approve(1));
     assert_eq!(story.case.state(), State::Duplicate);
     assert_eq!(story.refusal("bo", at(3), link(of_it_pol(0), "it-pol")), Refusal::CaseEnded);
 }
@@ -225,7 +225,7 @@ fn where_a_part_went_out_it_is_kept_as_long_as_all_of_it_would_be() {
     for end in [
         |story: &mut Story| {
             story.act("ana", at(4), whole(Ending::Transferred));
-            story.act("bo", at(4), Deed::ApproveOutcome(2));
+            story.act("bo", at(4), approve(2));
         },
         |story: &mut Story| {
             story.act("portal", at(4), Deed::Withdraw);
@@ -235,7 +235,7 @@ fn where_a_part_went_out_it_is_kept_as_long_as_all_of_it_would_be() {
         let mut story = held();
         let proposed = by_category(&[(SUBSCRIBER, DISCLOSED)]);
         story.act("ana", at(2), Deed::ProposeOutcome(1, proposed));
-        story.act("bo", at(3), Deed::ApproveOutcome(1));
+        story.act("bo", at(3), approve(1));
         end(&mut story);
         assert_eq!(story.case.ended.unwrap().purge_at, at(4) + days(365));
     }

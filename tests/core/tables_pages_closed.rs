@@ -8,8 +8,8 @@ use urgence::core::{
 };
 
 use crate::make::{
-    IN_PROGRESS, START, Story, at, called_back, days, hours, just_before, minutes, next, page,
-    policy, rungs,
+    IN_PROGRESS, START, Story, approve, at, called_back, days, hours, just_before, minutes, next,
+    page, policy, rungs,
 };
 
 const FIRST: ClockKind = ClockKind::FirstResponse;
@@ -95,7 +95,7 @@ fn a_settled_clock_closes_its_pages() {
     let disclosed = urgence::core::Disposition::Disclosed;
     let proposed = crate::make::by_category(&[(subscriber, disclosed)]);
     story.work(at(1), |epoch| Deed::ProposeOutcome(epoch, proposed));
-    story.act("bo", at(1), Deed::ApproveOutcome(1));
+    story.act("bo", at(1), approve(1));
     story.wake(START + hours(36));
     assert_eq!(story.open().iter().filter(|key| key.clock == kind).count(), 1);
     let others = story.open().len() - 1;

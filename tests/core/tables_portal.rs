@@ -8,8 +8,8 @@ use urgence::core::{
 };
 
 use crate::make::{
-    IN_PROGRESS, Story, ask_for, at, by_category, called_back, days, hours, just_before, minutes,
-    page, rungs_of,
+    IN_PROGRESS, Story, approve, ask_for, at, by_category, called_back, days, hours, just_before,
+    minutes, page, rungs_of,
 };
 
 const DAY: u64 = 24 * 60;
@@ -137,7 +137,7 @@ fn partly_disclosed() -> Story {
 fn disclose(story: &mut Story, minute: u64, category: DataCategory) {
     let proposed = by_category(&[(category, Disposition::Disclosed)]);
     story.work(at(minute), |epoch| Deed::ProposeOutcome(epoch, proposed));
-    story.act("bo", at(minute + 1), Deed::ApproveOutcome(story.case.proposals));
+    story.act("bo", at(minute + 1), approve(story.case.proposals));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use urgence::core::{
 };
 
 use crate::make::{
-    Story, at, by_category, called_back, days, intake_with, just_before, minutes, policy,
+    Story, approve, at, by_category, called_back, days, intake_with, just_before, minutes, policy,
 };
 
 const DAY: u64 = 24 * 60;
@@ -45,7 +45,7 @@ fn closed() -> Story {
     story.act(ANA, at(2), Deed::Reclassify(Some(Nature::Routine), None));
     let proposed = by_category(&[(subscriber, Disposition::Disclosed)]);
     story.act(ANA, at(2), Deed::ProposeOutcome(1, proposed));
-    story.act(BO, at(3), Deed::ApproveOutcome(1));
+    story.act(BO, at(3), approve(1));
     story.act(PORTAL, at(4), Deed::ConfirmDelivery(1));
     let settled = Deed::SettleClock(ClockKind::UserNotice, Settlement::Waived);
     story.act(BO, at(4), settled);

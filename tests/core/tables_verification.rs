@@ -7,7 +7,7 @@ use urgence::core::{
     Refusal, RefusalReason, Stance, State, Verification,
 };
 
-use crate::make::{IN_PROGRESS, Story, ask_for, at, by_category, called_back};
+use crate::make::{IN_PROGRESS, Story, approve, ask_for, at, by_category, called_back};
 
 const UNVERIFIED: RefusalReason = RefusalReason::RequesterNotVerified;
 
@@ -132,8 +132,8 @@ fn nothing_shown_tells_a_suspected_authority_from_an_unverified_one() {
         twins.each("ana", 6, fraud.clone(), rejected.clone());
         let number = twins.suspected.case.proposals;
         // How long what was said is kept is nobody's business but the desk's.
-        twins.suspected.act("bo", at(7), Deed::ApproveOutcome(number));
-        twins.unverified.act("bo", at(7), Deed::ApproveOutcome(number));
+        twins.suspected.act("bo", at(7), approve(number));
+        twins.unverified.act("bo", at(7), approve(number));
         assert_eq!(twins.suspected.case.state(), State::Fraud);
         assert_eq!(twins.unverified.case.state(), State::Rejected);
         assert_eq!(
@@ -204,7 +204,7 @@ fn a_conflict_is_over_an_open_category_of_an_open_case() {
     assert_eq!(story.refusal("bo", at(1), content), Refusal::CategoryNotRequested);
     let decided = by_category(&[(subscriber, urgence::core::Disposition::NotHeld)]);
     story.work(at(1), |epoch| Deed::ProposeOutcome(epoch, decided));
-    story.act("bo", at(2), Deed::ApproveOutcome(1));
+    story.act("bo", at(2), approve(1));
     for stance in [Stance::Stands, Stance::Lifted] {
         let refusal = story.refusal("bo", at(2), conflict(subscriber, stance));
         assert_eq!(refusal, Refusal::CategoryDecided);

@@ -312,7 +312,7 @@ impl<'a> Seen<'a> {
         let told = self.has(|event| matches!(event, Event::Disclosed { .. }));
         assert_eq!(new.len(), usize::from(told));
         for disclosure in new {
-            let Some((act, Deed::ApproveOutcome(number))) = self.act() else {
+            let Some((act, Deed::ApproveOutcome(number, _))) = self.act() else {
                 panic!("data leaves by approval only: {:?}", self.command);
             };
             assert_eq!((*number, &disclosure.approved_by), (disclosure.number, &act.by));

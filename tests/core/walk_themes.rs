@@ -12,8 +12,8 @@ use urgence::core::{
 };
 
 use crate::make::{
-    IN_PROGRESS, START, Story, accept, act, ask_for, at, by_category, called_back, days, hours,
-    intake, manifest, minutes, policy,
+    IN_PROGRESS, START, Story, accept, act, approve, ask_for, at, by_category, called_back, days,
+    hours, intake, manifest, minutes, policy,
 };
 use crate::walk::Instants;
 
@@ -176,9 +176,9 @@ fn disclosure() -> Theme {
             Step(step).all(vec![
                 ("ana", Deed::ProposeOutcome(epoch, one)),
                 ("ana", Deed::ProposeOutcome(epoch, both)),
-                ("ana", Deed::ApproveOutcome(number)),
-                ("bo", Deed::ApproveOutcome(number)),
-                ("lea", Deed::ApproveOutcome(number)),
+                ("ana", approve(number)),
+                ("bo", approve(number)),
+                ("lea", approve(number)),
                 ("bo", Deed::RecordVerification(called_back("fr-pnij"))),
                 ("bo", Deed::RecordVerification(Finding::SuspectedFraud)),
                 ("bo", conflict(Stance::Stands)),
@@ -203,7 +203,7 @@ fn duties() -> Theme {
         story.act("bo", at(1), Deed::RecordVerification(called_back("fr-pnij")));
         let proposed = by_category(&[(SUBSCRIBER, Disposition::Disclosed)]);
         story.work(at(2), |epoch| Deed::ProposeOutcome(epoch, proposed));
-        story.act("bo", at(3), Deed::ApproveOutcome(1));
+        story.act("bo", at(3), approve(1));
         story.case
     };
     Theme {
@@ -242,7 +242,7 @@ fn sorting() -> Theme {
                 ("ana", Deed::Release(epoch)),
                 ("bo", Deed::LinkDuplicate(own, "fr-pnij".parse().unwrap())),
                 ("ana", Deed::ProposeOutcome(epoch, Proposed::Whole(ending))),
-                ("bo", Deed::ApproveOutcome(number)),
+                ("bo", approve(number)),
                 ("bo", Deed::AcknowledgePage(key)),
             ]);
             let paris = || "paris".parse().unwrap();
@@ -414,9 +414,9 @@ fn of_colleagues(case: &Case) -> Deeds {
         ("bo", conflict(Stance::Lifted)),
         ("lea", conflict(Stance::Lifted)),
         ("bo", Deed::LinkDuplicate(other_case("fr-pnij"), "fr-pnij".parse().unwrap())),
-        ("ana", Deed::ApproveOutcome(number)),
-        ("bo", Deed::ApproveOutcome(number)),
-        ("lea", Deed::ApproveOutcome(number)),
+        ("ana", approve(number)),
+        ("bo", approve(number)),
+        ("lea", approve(number)),
         ("bo", settle(ClockKind::ExPostValidation)),
         ("bo", settle(ClockKind::Progress)),
         ("bo", Deed::AcknowledgePage(key(0))),

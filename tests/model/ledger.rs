@@ -186,7 +186,10 @@ impl<'a> Observed<'a> {
 
     fn follow_disclosure(&mut self, number: u32, categories: &BTreeSet<DataCategory>) {
         let is_approved = match (self.command, self.ledger.proposals.get(&number)) {
-            (Command::Act(act, Deed::ApproveOutcome(approved)), Some((proposer, is_by_jurist))) => {
+            (
+                Command::Act(act, Deed::ApproveOutcome(approved, _)),
+                Some((proposer, is_by_jurist)),
+            ) => {
                 let has_jurist = *is_by_jurist || is_jurist(self.command);
                 let needs_jurist = categories.contains(&DataCategory::Content);
                 *approved == number && act.by != *proposer && (has_jurist || !needs_jurist)
@@ -272,7 +275,7 @@ pub const fn epoch_of(deed: &Deed) -> Option<Epoch> {
         | Deed::RecordVerification(_)
         | Deed::RecordConflict(..)
         | Deed::LinkDuplicate(..)
-        | Deed::ApproveOutcome(_)
+        | Deed::ApproveOutcome(..)
         | Deed::SettleClock(..)
         | Deed::AcknowledgePage(_)
         | Deed::ProvideInformation

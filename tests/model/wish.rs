@@ -10,7 +10,7 @@ use urgence::core::intake::{
 };
 use urgence::core::{
     Act, CaseId, Command, DataCategory, Deed, Disposition, Epoch, Finding, Fingerprint,
-    FirstResponseKind, Intake, Manifest, Nature, Proposed, RequestDigest, Stance,
+    FirstResponseKind, Intake, Manifest, Nature, Proposed, RequestDigest, Stance, Standing,
 };
 
 use crate::world::Actor;
@@ -120,16 +120,12 @@ impl Wish {
             Self::FailCheck => Deed::RecordVerification(Finding::Failed),
             Self::Conflict(category, stance) => Deed::RecordConflict(category, name("US"), stance),
             Self::Propose(category) => Deed::ProposeOutcome(epoch, disclosing(category)),
-            Self::Approve(number) => Deed::ApproveOutcome(number),
+            Self::Approve(number) => Deed::ApproveOutcome(number, Standing::default()),
         };
-        let act = Act {
-            by: name(actor.name),
-            roles: actor.roles.iter().copied().collect(),
-            request_id: name(&number.to_string()),
-            // Nobody uses a number twice, so that any digest will do.
-            digest: RequestDigest([0; 32]),
-        };
-        Command::Act(act, deed)
+        let roles = actor.roles.iter().copied().collect();
+        // Nobody uses a number twice, so that any digest will do.
+        let digest = RequestDigest([0; 32]);
+        Command::Act(Act::new(name(actor.name), roles, name(&number.to_string()), digest), deed)
     }
 }
 
@@ -162,6 +158,10 @@ fn authority() -> &'static Authority {
         callback_numbers: BTreeMap::from([(name("switchboard"), "+33199000001".to_owned())]),
         recipient_keys: BTreeMap::from([(name("key"), [7; 32])]),
         natures: BTreeSet::from([Nature::MissingChild]),
+        channels: BTreeSet::new(),
+        valid_from: None,
+        valid_until: None,
+        rate: None,
     });
     &AUTHORITY
 }

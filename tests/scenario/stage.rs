@@ -93,7 +93,7 @@ impl Stage {
     pub async fn events(&self) -> BTreeMap<CaseId, Vec<Event>> {
         let entries = self.store.changes(Cursor::default(), usize::MAX).await.unwrap();
         let mut events: BTreeMap<CaseId, Vec<Event>> = BTreeMap::new();
-        for change in entries.into_iter().map(|entry| entry.change.unwrap()) {
+        for change in entries.into_iter().map(|entry| entry.change().unwrap().clone()) {
             events.entry(change.case).or_default().extend(change.events);
         }
         events

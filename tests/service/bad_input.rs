@@ -7,9 +7,9 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-use urgence::core::{CaseId, Intake, RequestDigest};
+use urgence::core::{CaseId, Intake, RequestDigest, Told};
 use urgence::grpc::{submission_of, wire};
-use urgence::store::{decode_case, decode_change, encode_case, encode_change};
+use urgence::store::{decode_case, decode_told, encode_case, encode_change, encode_notice};
 
 use crate::service::{Service, urgent};
 use crate::support::make;
@@ -120,6 +120,13 @@ async fn truncated_oversized_and_wrong_messages_are_refused_and_change_nothing()
     send(&service, SUBMIT, good).await.unwrap();
 }
 
+fn encode_told(told: &Told) -> Vec<u8> {
+    match told {
+        Told::Change(change) => encode_change(change),
+        Told::Notice(notice) => encode_notice(notice),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
@@ -154,8 +161,8 @@ proptest! {
         if let Ok(case) = decode_case(id, 1, &bytes) {
             prop_assert_eq!(decode_case(id, 1, &encode_case(&case)).unwrap(), case);
         }
-        if let Ok(change) = decode_change(&bytes) {
-            prop_assert_eq!(decode_change(&encode_change(&change)).unwrap(), change);
+        if let Ok(told) = decode_told(&bytes) {
+            prop_assert_eq!(decode_told(&encode_told(&told)).unwrap(), told);
         }
     }
 
@@ -183,8 +190,8 @@ proptest! {
             let is_final = matches!(decision, urgence::core::Decision::Refused(_));
             prop_assert!(!is_final, "a wake is never refused");
         }
-        if let Ok(change) = decode_change(&change) {
-            prop_assert_eq!(decode_change(&encode_change(&change)).unwrap(), change);
+        if let Ok(told) = decode_told(&change) {
+            prop_assert_eq!(decode_told(&encode_told(&told)).unwrap(), told);
         }
     }
 }

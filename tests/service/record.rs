@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use urgence::core::{CaseId, Change, Event};
-use urgence::store::decode_change;
+use urgence::store::decode_told;
 
 use crate::support::redis::TestRedis;
 
-/// Every change in the events stream of the desk `main`, in order.
+/// Every change of a case in the events stream of the desk `main`, in order.
 pub fn changes(redis: &TestRedis) -> Vec<Change> {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_connection().unwrap();
@@ -16,9 +16,10 @@ pub fn changes(redis: &TestRedis) -> Vec<Change> {
     read.arg("{urgence:main}:events").arg("-").arg("+");
     let range: redis::streams::StreamRangeReply = read.query(&mut connection).unwrap();
     let decode = |entry: redis::streams::StreamId| {
-        decode_change(&entry.get::<Vec<u8>>("change").unwrap()).unwrap()
+        decode_told(&entry.get::<Vec<u8>>("change").unwrap()).unwrap()
     };
-    range.ids.into_iter().map(decode).collect()
+    let changes = range.ids.into_iter().map(decode).filter_map(|told| told.change().cloned());
+    changes.collect()
 }
 
 /// One rung as it was recorded.

@@ -43,7 +43,7 @@ impl Room {
 
     async fn events(&self) -> Vec<Event> {
         let entries = self.store.changes(Cursor::default(), 1_000).await.unwrap();
-        entries.into_iter().flat_map(|entry| entry.change.unwrap().events).collect()
+        entries.into_iter().flat_map(|entry| entry.change().unwrap().clone().events).collect()
     }
 
     async fn count(&self, is_wanted: fn(&Event) -> bool) -> usize {

@@ -90,9 +90,9 @@ async fn list(store: &impl Store, index: &Index) -> Vec<CaseId> {
     positions.into_iter().map(|position| position.id).collect()
 }
 
-/// Every change of the desk.
+/// Every change of a case; incidents leave notices beside them.
 async fn changes(store: &impl Store) -> Vec<Change> {
-    all_changes(store).await.into_iter().map(|entry| entry.change.unwrap()).collect()
+    all_changes(store).await.iter().filter_map(|entry| entry.change().cloned()).collect()
 }
 
 /// What the timer does at an instant: it wakes what is due.

@@ -24,7 +24,7 @@ use urgence::store::{
 use crate::coverage::{DEEDS, EVENTS, SORTINGS, deed_name, event_name, sorting_name};
 use crate::support::make::{authority, before, ms, policy, promise};
 use crate::support::redis::{Options, TestRedis};
-use crate::{AGE_MAX, all_changes, forgotten, load, now, open_unchecked};
+use crate::{AGE_MAX, all_changes, commit_of, forgotten, load, now, open_unchecked};
 use choice::{AUTHORITIES, Choice, OfIncident, incident_names, targets};
 use random::Random;
 
@@ -297,10 +297,7 @@ impl Run {
             IncidentDecision::Next(incident) => {
                 let text = self.random.below(u64::MAX).to_be_bytes().to_vec();
                 let facts = self.random.is_one_in(2).then_some(Facts(text.into()));
-                let (incident, observed_at) = (*incident, loaded.now);
-                let age_max = AGE_MAX;
-                let commit = IncidentCommit { incident, facts, observed_at, age_max };
-                self.commit_incident(commit).await;
+                self.commit_incident(commit_of(&incident, facts, loaded.now)).await;
             }
             IncidentDecision::AlreadyTrue => self.count_incident("already true"),
             IncidentDecision::Refused(_) => self.count_incident("refused"),
@@ -397,10 +394,11 @@ impl Run {
     async fn compare_changes(&self) {
         let on_redis = all_changes(self.redis.as_ref()).await;
         let in_memory = all_changes(&self.memory).await;
-        assert_eq!(on_redis.len(), self.met.outcomes["written"]);
+        let told = self.met.outcomes["written"] + self.met.incidents["written"];
+        assert_eq!(on_redis.len(), told, "each change, and each opening and closing");
         assert_eq!(on_redis.len(), in_memory.len());
         for (redis, memory) in on_redis.into_iter().zip(in_memory) {
-            assert_eq!(redis.change.unwrap(), memory.change.unwrap(), "at {:?}", redis.cursor);
+            assert_eq!(redis.told.unwrap(), memory.told.unwrap(), "at {:?}", redis.cursor);
         }
     }
 }

@@ -100,7 +100,7 @@ impl Room {
         let mut accepted: BTreeMap<CaseId, usize> = BTreeMap::new();
         let mut rungs: BTreeMap<(CaseId, u32, Duration), usize> = BTreeMap::new();
         for entry in all_changes(self.store.as_ref()).await {
-            let change = entry.change.unwrap();
+            let change = entry.change().unwrap().clone();
             for event in change.events {
                 match event {
                     Event::Accepted { .. } => *accepted.entry(change.case).or_default() += 1,

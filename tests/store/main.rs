@@ -21,9 +21,12 @@ use std::time::Duration;
 
 use support::redis::{Options, TestRedis};
 use support::wait::eventually;
-use urgence::core::{Case, CaseId, Fingerprint, Next, Timestamp};
+use urgence::core::{Case, CaseId, Change, Fingerprint, Incident, Next, Notice, Timestamp, What};
 use urgence::seal::KeyRing;
-use urgence::store::{AcceptedLoss, Commit, Cursor, Entry, RedisOptions, RedisStore, Said, Store};
+use urgence::store::{
+    AcceptedLoss, Commit, Cursor, Entry, Facts, IncidentCommit, RedisOptions, RedisStore, Said,
+    Store,
+};
 
 /// How long what happens by itself may take: far longer than it does on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -99,12 +102,29 @@ fn commit(next: &Next, observed_at: Timestamp) -> Commit {
     }
 }
 
+/// An incident as it will be, and what is told of it.
+fn commit_of(incident: &Incident, facts: Option<Facts>, observed_at: Timestamp) -> IncidentCommit {
+    let (incident, name) = (incident.clone(), incident.name.clone());
+    let what = match incident.closed_at {
+        None => What::IncidentOpened { incident: name },
+        Some(_) => What::IncidentClosed { incident: name },
+    };
+    let notice = Notice { at: observed_at, by: None, what };
+    IncidentCommit { incident, facts, notice, observed_at, age_max: AGE_MAX }
+}
+
 /// The targets that a case can no longer be found by after a transition.
 fn forgotten(before: &Case, after: &Case) -> Vec<Fingerprint> {
     before.facts.fingerprints.difference(&after.facts.fingerprints).copied().collect()
 }
 
-/// Every change from the first on, read in pages.
+/// Every change of a case, in order, where nothing else is told and all of it can be read.
+async fn every_change(store: &impl Store) -> Vec<Change> {
+    let entries = all_changes(store).await.into_iter();
+    entries.map(|entry| entry.change().expect("it is the change of a case").clone()).collect()
+}
+
+/// Everything told from the first on, read in pages.
 async fn all_changes(store: &impl Store) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     loop {

@@ -13,7 +13,7 @@ use urgence::store::{
 use crate::support::make::{accepted, act, intake};
 use crate::support::redis::{Options, TestRedis};
 use crate::support::wait::{eventually, eventually_some};
-use crate::{PATIENCE, commit, load, now, open, options, start_redis};
+use crate::{PATIENCE, commit, commit_of, load, now, open, options, start_redis};
 
 /// How long a replica has to acknowledge.
 const REPLICAS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -106,12 +106,9 @@ async fn what_wrote_nothing_needs_no_replica() {
 fn opened(name: &str, at: Timestamp) -> IncidentCommit {
     let open = IncidentCommand::Open(name.parse().unwrap(), JoinRule::default());
     match decide_incident(None, &act("sup", "open"), &open, at) {
-        IncidentDecision::Next(incident) => IncidentCommit {
-            incident: *incident,
-            facts: Some(Facts(b"what is known".into())),
-            observed_at: at,
-            age_max: crate::AGE_MAX,
-        },
+        IncidentDecision::Next(incident) => {
+            commit_of(&incident, Some(Facts(b"what is known".into())), at)
+        }
         other => panic!("it was to be opened; it came to {other:?}"),
     }
 }

@@ -109,7 +109,7 @@ impl<S: Store> Replica<S> {
 
     async fn changes(&self) -> Vec<Change> {
         let entries = all_changes(self.store.as_ref()).await;
-        entries.into_iter().map(|entry| entry.change.unwrap()).collect()
+        entries.into_iter().map(|entry| entry.change().unwrap().clone()).collect()
     }
 
     async fn events(&self) -> Vec<Event> {

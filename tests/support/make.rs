@@ -80,12 +80,10 @@ pub(crate) fn authority(name: &str) -> AuthorityId {
 
 /// An act of `by`. The digest stands for its content: the same `request_id`, the same one.
 pub(crate) fn act(by: &str, request_id: &str) -> Act {
-    Act {
-        by: by.parse().expect("names in tests follow the rule"),
-        roles: [Role::Responder].into(),
-        request_id: request_id.parse().expect("names in tests follow the rule"),
-        digest: RequestDigest::of("Act", request_id.as_bytes()),
-    }
+    let name = "names in tests follow the rule";
+    let digest = RequestDigest::of("Act", request_id.as_bytes());
+    let (by, request_id) = (by.parse().expect(name), request_id.parse().expect(name));
+    Act::new(by, [Role::Responder].into(), request_id, digest)
 }
 
 /// A deed of `by`, as a command.
@@ -104,6 +102,10 @@ pub(crate) fn entry(id: &str) -> Authority {
         callback_numbers: [("switchboard".parse().expect(name), "+33199000002".to_owned())].into(),
         recipient_keys: [("evidence-2026".parse().expect(name), [7; 32])].into(),
         natures: Nature::ALL.iter().copied().collect(),
+        channels: [].into(),
+        valid_from: None,
+        valid_until: None,
+        rate: None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! The registry file and the registry.
 
 use urgence::config::parse_registry;
-use urgence::core::{Authority, Nature};
+use urgence::core::{Authority, Nature, Timestamp};
 use urgence::registry::{NotEntitled, Registry};
 
 use super::{expected, found};
 
 const EXAMPLE: &str = include_str!("../../../deploy/authorities.toml");
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const EVERY_KIND: &str = include_str!("registry_mistakes.toml");
 
 #[test]
@@ -27,7 +28,7 @@ fn the_example_lists_three_authorities() {
 #[test]
 fn who_may_ask_is_what_the_registry_says() {
     let registry = parse_registry(EXAMPLE).unwrap();
-    let may_ask = |id: &str, nature| registry.may_ask(&id.parse().unwrap(), nature);
+    let may_ask = |id: &str, nature| registry.may_ask(&id.parse().unwrap(), nature, NOW);
     for nature in Nature::ALL.iter().copied() {
         assert_eq!(may_ask("fr-pnij", nature), Ok(()));
         let is_missing_person = matches!(
@@ -44,13 +45,13 @@ fn who_may_ask_is_what_the_registry_says() {
 fn numbers_and_keys_are_those_of_the_authority() {
     let registry = parse_registry(EXAMPLE).unwrap();
     let number = |authority: &str, id: &str| {
-        registry.callback_number(&authority.parse().unwrap(), &id.parse().unwrap())
+        registry.authority(&authority.parse().unwrap())?.callback_number(&id.parse().unwrap())
     };
     assert_eq!(number("fr-pnij", "duty-room").unwrap().id().as_str(), "duty-room");
     assert_eq!(number("de-bka", "duty-room"), None, "that is another authority's");
     assert_eq!(number("xx-anybody", "switchboard"), None);
     let key = |authority: &str, id: &str| {
-        registry.recipient_key(&authority.parse().unwrap(), &id.parse().unwrap())
+        registry.authority(&authority.parse().unwrap())?.recipient_key(&id.parse().unwrap())
     };
     assert_eq!(key("fr-pnij", "evidence-2026").unwrap().id().as_str(), "evidence-2026");
     assert_ne!(key("fr-pnij", "evidence-2026"), key("de-bka", "evidence-2026"));
@@ -62,11 +63,10 @@ fn without_a_file_everybody_may_ask_and_nothing_can_be_disclosed() {
     let registry = Registry::Unlisted;
     let anybody = "xx-anybody".parse().unwrap();
     for nature in Nature::ALL.iter().copied() {
-        assert_eq!(registry.may_ask(&anybody, nature), Ok(()));
+        assert_eq!(registry.may_ask(&anybody, nature, NOW), Ok(()));
     }
     assert_eq!(registry.authority(&anybody), None);
-    assert_eq!(registry.callback_number(&anybody, &"switchboard".parse().unwrap()), None);
-    assert_eq!(registry.recipient_key(&anybody, &"evidence-2026".parse().unwrap()), None);
+    assert_eq!(registry.items(), []);
     assert_eq!((registry.len(), registry.version()), (0, None));
 }
 

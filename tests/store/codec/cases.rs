@@ -10,8 +10,8 @@ use urgence::core::{
     Band, Case, Claim, Class, Clock, ClockKind, ClockState, Conflict, DataCategory, Disclosure,
     Disposition, Ended, Ending, Facts, Fingerprint, FirstResponse, FirstResponseKind, Instrument,
     Manifest, Memory, Nature, Outcome, Page, PageCause, PageKey, PageRecord, PauseReason, PolicyId,
-    Proposal, Proposed, Protection, RedirectTarget, RefusalReason, RequestDigest, SinkAnswer,
-    Stance, Timestamp, Verification,
+    Promised, Proposal, Proposed, Protection, RedirectTarget, RefusalReason, RequestDigest, Risk,
+    SinkAnswer, Stance, Timestamp, Verification,
 };
 use urgence::store::{decode_case, encode_case};
 
@@ -40,12 +40,15 @@ pub(super) fn full() -> Case {
         request_digest: RequestDigest([43; 32]),
         accepted_at: at(44),
         last_event_at: at(45),
+        promised: Promised { target_at: at(92), limit_at: at(93) },
+        risks: Risk::ALL.iter().copied().collect(),
         clocks: clocks(),
         first_response: Some(FirstResponse {
             kind: FirstResponseKind::InProgress { expected_within: ms(46) },
             at: at(47),
             by: name("ann"),
             is_claim_lost: true,
+            digest: Some(RequestDigest([91; 32])),
         }),
         claim: Some(Claim {
             by: name("bob"),
@@ -125,6 +128,8 @@ fn facts() -> Facts {
         protections: [Protection::Press, Protection::PrivilegedProfession].into(),
         targets: 3,
         fingerprints: [Fingerprint([62; 16]), Fingerprint([63; 16])].into(),
+        targets: 94,
+        officer: Some(Fingerprint([95; 16])),
         incident_tag: Some(Fingerprint([64; 16])),
     }
 }
@@ -363,7 +368,8 @@ fn every_answer_and_proposal_comes_back() {
     kinds.extend(reasons.clone().map(FirstResponseKind::Refused));
     kinds.extend(targets.clone().map(FirstResponseKind::Redirected));
     for kind in kinds {
-        let response = FirstResponse { kind, at: at(1), by: name("ann"), is_claim_lost: false };
+        let (at, by) = (at(1), name("ann"));
+        let response = FirstResponse { kind, at, by, is_claim_lost: false, digest: None };
         check(&Case { first_response: Some(response), ..full() });
     }
     let mut endings = vec![

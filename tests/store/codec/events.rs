@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use urgence::core::{
-    Band, Change, ClockKind, DataCategory, Event, FirstResponseKind, Mark, Nature, Outcome, Page,
-    PageCause, PageKey, PauseReason, Protection, Punctuality, RedirectTarget, RefusalReason,
-    RungRecord, Settlement, SinkAnswer, Stance, Subject, Timestamp, Verification,
+    Actor, Band, CertificateFingerprint, Change, ClockKind, DataCategory, Event, FirstResponseKind,
+    Identity, Mark, Nature, Outcome, Page, PageCause, PageKey, PauseReason, Protection,
+    Punctuality, RedirectTarget, RefusalReason, RequestDigest, Risk, RungRecord, Settlement,
+    SinkAnswer, Stance, State, Subject, Timestamp, Told, Verification,
 };
-use urgence::store::{decode_change, encode_change};
+use urgence::store::{decode_told, encode_change};
 
 use super::{START, case_id};
 use crate::coverage::{EVENTS, event_name};
@@ -25,12 +26,23 @@ const fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(START.as_millis() + millis)
 }
 
+/// Somebody with everything that is known of them.
+pub(super) fn actor() -> Actor {
+    let uri = "spiffe://urgence.test/people/ann".parse().unwrap();
+    let certificate = CertificateFingerprint([97; 32]);
+    Actor { subject: ann(), identity: Some(Identity { uri, certificate }) }
+}
+
 pub(super) fn change(events: Vec<Event>) -> Change {
     Change {
         case: case_id(0),
         authority: "be-fccu".parse().unwrap(),
         version: 7,
         at: at(99),
+        actor: Some(actor()),
+        from: Some(State::Collecting),
+        to: Some(State::Closed),
+        digest: Some(RequestDigest([98; 32])),
         events,
     }
 }
@@ -215,16 +227,21 @@ fn of_outcomes() -> Vec<Event> {
 }
 
 fn of_what_is_kept() -> Vec<Event> {
-    vec![
+    let risks = Risk::ALL.iter().map(|risk| Event::RisksSeen { risks: [*risk].into() });
+    let mut events: Vec<Event> = risks.collect();
+    events.extend([
         Event::LikelyDuplicatesFound { cases: (1..4).map(case_id).collect() },
         Event::LikelyDuplicatesFound { cases: BTreeSet::new() },
+        Event::RisksSeen { risks: BTreeSet::new() },
+        Event::AuthoritySuspended,
         Event::DuplicateLinked { by: ann(), case: case_id(4) },
         Event::IncidentJoined { incident: "paris-2026-11-13".parse().unwrap() },
         Event::IncidentLeft { incident: "lyon".parse().unwrap() },
         Event::LegalHoldSet { by: ann(), is_held: true },
         Event::LegalHoldSet { by: ann(), is_held: false },
         Event::Purged,
-    ]
+    ]);
+    events
 }
 
 #[test]
@@ -234,7 +251,7 @@ fn every_event_comes_back_as_it_was_written() {
     assert_eq!(met, EVENTS.iter().copied().collect(), "an event without an example");
     for event in &events {
         let change = change(vec![event.clone()]);
-        assert_eq!(decode_change(&encode_change(&change)).unwrap(), change);
+        assert_eq!(decode_told(&encode_change(&change)).unwrap(), Told::Change(change));
     }
     // No two examples are stored alike, so nothing that tells them apart is lost.
     let stored = events.iter().map(|event| encode_change(&change(vec![event.clone()])));
@@ -244,17 +261,20 @@ fn every_event_comes_back_as_it_was_written() {
     assert!(different.len() > 300, "{}", different.len());
     // And all of them in one change, in their order.
     let all = change(events);
-    assert_eq!(decode_change(&encode_change(&all)).unwrap(), all);
+    assert_eq!(decode_told(&encode_change(&all)).unwrap(), Told::Change(all));
 }
 
 #[test]
 fn a_change_of_a_newer_version_is_told_apart() {
-    let bytes = encode_change(&change(vec![Event::Purged]));
+    // Nothing is stored behind its event.
+    let bare =
+        Change { actor: None, from: None, to: None, digest: None, ..change(vec![Event::Purged]) };
+    let bytes = encode_change(&bare);
     assert_eq!(bytes[..2], [0x08, 1], "the format comes first");
-    for format in [0, 2, 127] {
+    for format in [0, 3, 127] {
         let mut newer = bytes.clone();
         newer[1] = format;
-        let problem = decode_change(&newer).unwrap_err().to_string();
+        let problem = decode_told(&newer).unwrap_err().to_string();
         assert!(problem.contains(&format!("format {format}")), "{problem}");
     }
     // The last byte is the kind of the one event. Every kind that there is is known, and no other.
@@ -263,7 +283,7 @@ fn a_change_of_a_newer_version_is_told_apart() {
     assert!((1..=kinds).contains(other.last().unwrap()));
     for kind in 0..=127 {
         *other.last_mut().unwrap() = kind;
-        let read = decode_change(&other);
+        let read = decode_told(&other);
         let is_unknown = read.is_err_and(|problem| problem.to_string().contains("unknown event"));
         assert_eq!(is_unknown, !(1..=kinds).contains(&kind), "{kind}");
     }

@@ -9,17 +9,17 @@ use prost::Message;
 use urgence::core::intake::DataCategory;
 use urgence::core::projection::{project, ready};
 use urgence::core::{
-    Band, Case, CaseId, Claim, Class, Clock, ClockKind, ClockState, Command, Deed, Ended, Event,
-    Facts, FirstResponse, FirstResponseKind, Instrument, Lane, Memory, Nature, Outcome, Page,
-    PageCause, PageKey, Policy, PolicyId, Punctuality, RedirectTarget, RefusalReason,
-    RequestDigest, RungRecord, State, Timestamp, Verification,
+    Band, Case, CaseId, Change, Claim, Class, Clock, ClockKind, ClockState, Command, Deed, Ended,
+    Event, Facts, FirstResponse, FirstResponseKind, Instrument, Lane, Memory, Nature, Outcome,
+    Page, PageCause, PageKey, Policy, PolicyId, Promised, Punctuality, RedirectTarget,
+    RefusalReason, RequestDigest, RungRecord, State, Timestamp, Verification,
 };
 use urgence::desk::{Desk, DeskSettings};
-use urgence::store::{Index, Said, Store, decode_case, decode_change, encode_case, encode_change};
+use urgence::store::{Index, Said, Store, decode_case, decode_told, encode_case, encode_change};
 
 use super::START;
 use crate::support::make::{act, before, decided, does};
-use crate::{all_changes, now, open, options, start_redis};
+use crate::{every_change, now, open, options, start_redis};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const IN_PROGRESS: FirstResponseKind =
@@ -83,12 +83,16 @@ fn accepted() -> Case {
             protections: [].into(),
             targets: 0,
             fingerprints: [].into(),
+            targets: 0,
+            officer: None,
             incident_tag: None,
         },
         policy: PolicyId(hex("2ac10f6eacc632e4bfc8eea88d76bfcb")),
         request_digest: RequestDigest(hex(digest)),
         accepted_at: START,
         last_event_at: START,
+        promised: Promised { target_at: START + MINUTE * 20, limit_at: START + MINUTE * 30 },
+        risks: [].into(),
         clocks: [(ClockKind::FirstResponse, clock)].into(),
         first_response: None,
         claim: None,
@@ -156,8 +160,8 @@ fn a_claimed_case_is_read() {
 fn an_answered_case_is_read_as_answered() {
     let case = read(3, &in_progress_bytes());
     let at = START + MINUTE * 2;
-    let response =
-        FirstResponse { kind: IN_PROGRESS, at, by: "ana".parse().unwrap(), is_claim_lost: false };
+    let by = "ana".parse().unwrap();
+    let response = FirstResponse { kind: IN_PROGRESS, at, by, is_claim_lost: false, digest: None };
     assert_eq!(case.first_response, Some(response));
     // The answer alone said that the clock had stopped.
     assert_eq!(case.clocks, clock_is(ClockState::Stopped { at }, &accepted()));
@@ -289,9 +293,15 @@ fn every_other_answer_is_read_as_what_it_meant() {
     }
 }
 
+/// The change of a case that these bytes are.
+#[track_caller]
+fn changed(bytes: &[u8]) -> Change {
+    decode_told(bytes).unwrap().change().unwrap().clone()
+}
+
 #[test]
 fn changes_are_read() {
-    let change = decode_change(&bytes(include_str!("../format1/accepted-change.hex"))).unwrap();
+    let change = changed(&bytes(include_str!("../format1/accepted-change.hex")));
     let offset = Duration::ZERO;
     let case = accepted();
     let (clock, band) = (ClockKind::FirstResponse, case.band);
@@ -322,7 +332,7 @@ fn changes_are_read() {
     assert_eq!((change.case, change.version, change.at), (id(), 1, START));
     assert_eq!(change.authority, case.authority);
 
-    let change = decode_change(&bytes(include_str!("../format1/in-progress-change.hex"))).unwrap();
+    let change = changed(&bytes(include_str!("../format1/in-progress-change.hex")));
     let responded = Event::Responded {
         by: "ana".parse().unwrap(),
         kind: IN_PROGRESS,
@@ -342,7 +352,7 @@ fn go_on(case: &Case, command: &Command, at: Timestamp) -> (Case, Vec<Event>) {
     let bytes = encode_case(&next.case);
     assert_eq!(bytes[..2], [0x08, 2]);
     assert_eq!(decode_case(case.id, next.case.version, &bytes).unwrap(), next.case);
-    assert_eq!(decode_change(&encode_change(&next.change())).unwrap(), next.change());
+    assert_eq!(changed(&encode_change(&next.change())), next.change());
     (next.case, next.events)
 }
 
@@ -473,8 +483,7 @@ async fn a_desk_takes_over_what_the_version_before_left() {
     let ready = store.list(&Index::Ready(Lane::Ordinary), None, 10).await.unwrap();
     assert_eq!(ready.len(), 1, "answered and still open, it waits by its next promise");
     assert!(store.contents(id()).await.unwrap().response.is_some());
-    let changes: Vec<_> =
-        all_changes(store.as_ref()).await.into_iter().map(|entry| entry.change.unwrap()).collect();
+    let changes = every_change(store.as_ref()).await;
     assert_eq!(changes.iter().map(|change| change.version).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     line.abort();
 }

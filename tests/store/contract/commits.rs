@@ -9,7 +9,7 @@ use urgence::store::{Commit, Cursor, Index, Note, Outcome, Position, Said, Store
 use super::{Backend, EMERGENCY, MINUTE, SOMEBODY, accept, all_of, indexes, rules};
 use crate::support::make::ms;
 use crate::support::make::{accepted, act, authority, before, decided, does, fingerprint, intake};
-use crate::{PATIENCE, all_changes, commit, load, now};
+use crate::{PATIENCE, commit, every_change, load, now};
 
 pub(super) async fn accepting_writes_the_case_and_every_index(backend: &impl Backend) {
     let store = backend.store();
@@ -47,8 +47,7 @@ pub(super) async fn accepting_writes_the_case_and_every_index(backend: &impl Bac
     }
     let due = store.due(0, 10).await.unwrap();
     assert_eq!((due.ids, due.nameless, due.next_at), (vec![], 0, Some(at + MINUTE)));
-    let changes: Vec<_> =
-        all_changes(store).await.into_iter().map(|entry| entry.change.unwrap()).collect();
+    let changes = every_change(store).await;
     assert_eq!(changes, [next.change()]);
     assert!(store.fence(id, 1).await.unwrap());
     assert!(!store.fence(id, 2).await.unwrap(), "nobody has written that yet");

@@ -11,7 +11,7 @@ use urgence::store::{Cursor, Facts, IncidentCommit, Outcome, Store};
 
 use super::{Backend, EMERGENCY, MINUTE, accept, all_of};
 use crate::support::make::{act, before, fingerprint, ms};
-use crate::{AGE_MAX, PATIENCE, now};
+use crate::{PATIENCE, commit_of, now};
 
 /// What becomes of an incident.
 fn changed(
@@ -44,12 +44,8 @@ fn facts(text: &[u8]) -> Facts {
     Facts(text.into())
 }
 
-fn commit(incident: &Incident, facts: Option<Facts>, observed_at: Timestamp) -> IncidentCommit {
-    IncidentCommit { incident: incident.clone(), facts, observed_at, age_max: AGE_MAX }
-}
-
 async fn write(store: &impl Store, incident: &Incident, facts: Option<Facts>) {
-    let commit = commit(incident, facts, now(store).await);
+    let commit = commit_of(incident, facts, now(store).await);
     assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
 }
 
@@ -98,7 +94,7 @@ pub(super) async fn a_change_of_an_incident_needs_its_version(backend: &impl Bac
     let paris = opened("paris", &rule(), at);
     let closed = changed(Some(&paris), &act("sup", "close"), &IncidentCommand::Close, at + MINUTE);
     // A second version without a first.
-    let early = commit(&closed, Some(facts(b"other")), now(store).await);
+    let early = commit_of(&closed, Some(facts(b"other")), now(store).await);
     assert_eq!(store.commit_incident(early).await.unwrap(), Outcome::Conflict);
     assert_eq!(found(store, "paris").await, (None, None, vec![]));
     write(store, &paris, Some(facts(b"facts"))).await;
@@ -107,7 +103,7 @@ pub(super) async fn a_change_of_an_incident_needs_its_version(backend: &impl Bac
         Incident { opened_by: "bob".parse().unwrap(), ..opened("paris", &JoinRule::default(), at) };
     let again = IncidentCommit {
         age_max: Duration::ZERO,
-        ..commit(&other, Some(facts(b"other")), Timestamp::from_millis(1))
+        ..commit_of(&other, Some(facts(b"other")), Timestamp::from_millis(1))
     };
     assert_eq!(store.commit_incident(again).await.unwrap(), Outcome::Conflict);
     assert_eq!(
@@ -115,7 +111,7 @@ pub(super) async fn a_change_of_an_incident_needs_its_version(backend: &impl Bac
         (Some(paris.clone()), Some(facts(b"facts")), vec![paris])
     );
     write(store, &closed, None).await;
-    let twice = commit(&closed, Some(facts(b"other")), now(store).await);
+    let twice = commit_of(&closed, Some(facts(b"other")), now(store).await);
     assert_eq!(store.commit_incident(twice).await.unwrap(), Outcome::Conflict);
     let wanted = (Some(closed.clone()), Some(facts(b"facts")), vec![closed]);
     assert_eq!(found(store, "paris").await, wanted);
@@ -130,8 +126,8 @@ pub(super) async fn a_decision_about_an_incident_must_be_recent(backend: &impl B
     let store = backend.store();
     let at = now(store).await;
     let paris = opened("paris", &rule(), at);
-    let ahead = commit(&paris, Some(facts(b"facts")), at + MINUTE);
-    let old = IncidentCommit { age_max: MINUTE, ..commit(&paris, None, before(at, MINUTE * 2)) };
+    let ahead = commit_of(&paris, Some(facts(b"facts")), at + MINUTE);
+    let old = IncidentCommit { age_max: MINUTE, ..commit_of(&paris, None, before(at, MINUTE * 2)) };
     for untimely in [ahead, old] {
         let Outcome::Untimely(told) = store.commit_incident(untimely).await.unwrap() else {
             panic!("an untimely decision was not refused as one")
@@ -140,7 +136,7 @@ pub(super) async fn a_decision_about_an_incident_must_be_recent(backend: &impl B
     }
     assert_eq!(found(store, "paris").await, (None, None, vec![]));
     let observed_at = before(at, MINUTE * 2);
-    let old_enough = IncidentCommit { age_max: MINUTE * 3, ..commit(&paris, None, observed_at) };
+    let old_enough = IncidentCommit { age_max: MINUTE * 3, ..commit_of(&paris, None, observed_at) };
     assert_eq!(store.commit_incident(old_enough).await.unwrap(), Outcome::Written);
 }
 

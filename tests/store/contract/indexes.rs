@@ -108,6 +108,7 @@ fn wanted(index: &Index, cases: &[Case]) -> Vec<Position> {
             Index::Wake => project(case).wake_at.map(Timestamp::as_millis),
             Index::All => accepted,
             Index::Authority(who) => accepted.filter(|_| case.authority == *who),
+            Index::Officer(who) => accepted.filter(|_| case.facts.officer == Some(*who)),
         }
     };
     let positions =

@@ -7,7 +7,7 @@ use urgence::core::{
     Act, CaseId, Deed, Event, FirstResponseKind, IncidentName, Lane, Nature, RequestDigest,
 };
 use urgence::desk::{Error, Facts, IncidentDone, Sorter};
-use urgence::store::{IncidentCommit, Index, Outcome, Store};
+use urgence::store::{Index, Outcome, Store};
 
 use super::{
     EMERGENCY, Replica, START, changes, fingerprint, list, memory, on_redis, plain, tagged,
@@ -15,7 +15,7 @@ use super::{
 use crate::support::make::{act, intake, ms};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::wait::eventually;
-use crate::{AGE_MAX, PATIENCE, load, open, options};
+use crate::{PATIENCE, commit_of, load, open, options};
 
 fn paris() -> IncidentName {
     "paris".parse().unwrap()
@@ -331,7 +331,6 @@ async fn close_and_die(store: &impl Store) {
     let closed =
         decide_incident(loaded.incident.as_ref(), &act, &IncidentCommand::Close, loaded.now);
     let IncidentDecision::Next(incident) = closed else { panic!("it was open: {closed:?}") };
-    let (incident, observed_at) = (*incident, loaded.now);
-    let commit = IncidentCommit { incident, facts: None, observed_at, age_max: AGE_MAX };
+    let commit = commit_of(&incident, None, loaded.now);
     assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
 }

@@ -8,7 +8,7 @@ use urgence::core::{
     Act, Case, CaseId, Clock, ClockKind, Command, DataCategory, Deed, Disposition, Ending, Epoch,
     Finding, Fingerprint, FirstResponseKind, IncidentName, Instrument, Intake, Manifest, Nature,
     Page, PageKey, PageRecord, PauseReason, Proposed, Protection, RedirectTarget, RefusalReason,
-    Report, Role, SentPage, Settlement, SinkAnswer, SinkName, Sorting, Stance,
+    Report, Role, SentPage, Settlement, SinkAnswer, SinkName, Sorting, Stance, Standing,
 };
 use urgence::store::Note;
 
@@ -288,7 +288,7 @@ impl Run {
                 let of = authority(self.random.pick(&AUTHORITIES));
                 Deed::LinkDuplicate(self.random.pick(&self.ids), of)
             }
-            7..11 => Deed::ApproveOutcome(case.proposals),
+            7..11 => Deed::ApproveOutcome(case.proposals, Standing::default()),
             11 => Deed::AcknowledgePage(self.page(case)),
             12 | 13 => Deed::ProvideInformation,
             14 => Deed::Withdraw,
@@ -397,7 +397,7 @@ const fn takes_epoch(deed: &Deed) -> bool {
         | Deed::RecordVerification(_)
         | Deed::RecordConflict(..)
         | Deed::LinkDuplicate(..)
-        | Deed::ApproveOutcome(_)
+        | Deed::ApproveOutcome(..)
         | Deed::SettleClock(..)
         | Deed::AcknowledgePage(_)
         | Deed::ProvideInformation

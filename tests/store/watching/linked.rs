@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use urgence::core::incident::Incident;
 use urgence::core::memory::ActKey;
-use urgence::core::{Case, CaseId, IncidentName, Policy, PolicyId, Timestamp};
+use urgence::core::{
+    AuthorityId, AuthorityStanding, Case, CaseId, IncidentName, Notice, Policy, PolicyId, Timestamp,
+};
 use urgence::desk::{Contents, Cursor, Due, Index, Position, ScanCursor};
 use urgence::store::{
-    Commit, Entry, Figures, IncidentCommit, Inspected, Kept, Loaded, LoadedIncident, MemoryStore,
-    Outcome, Store, StoreError,
+    Commit, Entry, Figures, IncidentCommit, Inspected, Kept, Loaded, LoadedIncident,
+    LoadedStanding, MemoryStore, Outcome, SeenItem, StandingCommit, Store, StoreError,
 };
 
 /// How the link is.
@@ -134,6 +136,30 @@ impl Store for Linked {
 
     async fn commit_incident(&self, commit: IncidentCommit) -> Result<Outcome, StoreError> {
         self.write().await?.commit_incident(commit).await
+    }
+
+    async fn standing(&self, authority: &AuthorityId) -> Result<LoadedStanding, StoreError> {
+        self.read().await?.standing(authority).await
+    }
+
+    async fn suspended(&self) -> Result<Vec<AuthorityStanding>, StoreError> {
+        self.read().await?.suspended().await
+    }
+
+    async fn commit_standing(&self, commit: StandingCommit) -> Result<Outcome, StoreError> {
+        self.write().await?.commit_standing(commit).await
+    }
+
+    async fn tell(&self, notice: Notice) -> Result<(), StoreError> {
+        self.write().await?.tell(notice).await
+    }
+
+    async fn count(&self, counted: &[(Index, u64)]) -> Result<Vec<u64>, StoreError> {
+        self.read().await?.count(counted).await
+    }
+
+    async fn first_seen(&self, items: &[SeenItem]) -> Result<Vec<Timestamp>, StoreError> {
+        self.write().await?.first_seen(items).await
     }
 
     async fn due(&self, skip: usize, count: usize) -> Result<Due, StoreError> {

@@ -131,7 +131,7 @@ async fn a_change_that_cannot_even_be_put_aside_holds_nothing_up() {
     redis.command(&["DEL", "{urgence:main}:parked"]);
     pager.pass().await.unwrap();
     let left = store.take_over("pager", "other", Duration::ZERO, 10).await.unwrap();
-    assert_eq!(left.iter().filter(|entry| entry.change.is_err()).count(), 1);
+    assert_eq!(left.iter().filter(|entry| entry.told.is_err()).count(), 1);
 }
 
 /// Redis looks at a part of what is pending, and in front of it may stand much that others work on.
