@@ -23,13 +23,15 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use urgence::clock::monotonic_now;
 use urgence::core::policy::Rules;
-use urgence::core::{Event, Nature, Policy, Timestamp};
+use urgence::core::{Event, Nature, Policy, Timestamp, Told};
 use urgence::desk::{Desk, DeskSettings};
 use urgence::grpc::wire::intake_service_client::IntakeServiceClient;
 use urgence::grpc::{Desks, GrpcServer, wire};
 use urgence::seal::{Class, KeyRing, Label, Month};
-use urgence::store::{Commit, RedisOptions, RedisStore, Said, Store, decode_change};
+use urgence::store::{Commit, RedisOptions, RedisStore, Said, Store, decode_told};
+use urgence::telemetry::metrics::Port;
 use urgence::timer::Timer;
+use urgence::transport::{Door, Limits};
 
 use support::make;
 use support::redis::{Options, TestRedis};
@@ -93,9 +95,10 @@ async fn serve(running: &mut Running) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = GrpcServer::new(Desks::new(vec![Arc::clone(&running.desk)]));
-    running
-        .work
-        .spawn(async move { server.serve(listener, CancellationToken::new()).await.unwrap() });
+    let (stop, limits) = (CancellationToken::new(), Limits::default());
+    let incoming = Door { port: Port::Grpc, tls: None, limits: limits.clone() };
+    let incoming = incoming.open(listener, stop.clone());
+    running.work.spawn(async move { server.serve(incoming, &limits, stop).await.unwrap() });
     address
 }
 
@@ -385,7 +388,8 @@ fn rungs(redis: &TestRedis, offset: Duration) -> Vec<(u64, u64)> {
         from = format!("({}", last.id);
         for entry in &range.ids {
             let committed_ms: u64 = entry.id.split('-').next().unwrap().parse().unwrap();
-            let change = decode_change(&entry.get::<Vec<u8>>("change").unwrap()).unwrap();
+            let told = decode_told(&entry.get::<Vec<u8>>("change").unwrap()).unwrap();
+            let Told::Change(change) = told else { continue };
             for event in change.events {
                 if let Event::RungFired(rung) = event
                     && rung.offset == offset

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use urgence::core::transparency::{Cell, Census, Kept, Period, Report, Row, Scope, Shown, Waits};
 use urgence::core::{
     Case, CaseId, Command, DataCategory, Deed, Disposition, Ended, Ending, Intake, Nature, Outcome,
-    Proposed, RefusalReason, Timestamp, decide,
+    Proposed, RefusalReason, Standing, Timestamp, decide,
 };
 use urgence::transparency::{Format, written};
 
@@ -47,7 +47,7 @@ fn disclosed(minute: u64) -> Story {
     story.act("bo", at(minute), Deed::RecordVerification(called_back("fr-pnij")));
     let proposed = by_category(&[(subscriber, Disposition::Disclosed)]);
     story.act("ana", at(minute), Deed::ProposeOutcome(story.epoch(), proposed));
-    story.act("bo", at(minute + 1), Deed::ApproveOutcome(1));
+    story.act("bo", at(minute + 1), Deed::ApproveOutcome(1, Standing::default()));
     story
 }
 
@@ -55,7 +55,7 @@ fn disclosed(minute: u64) -> Story {
 fn ended_by(ending: Ending) -> Story {
     let mut story = Story::held(Nature::MissingChild, 9);
     story.act("ana", at(10), Deed::ProposeOutcome(1, Proposed::Whole(ending)));
-    story.act("bo", at(10), Deed::ApproveOutcome(1));
+    story.act("bo", at(10), Deed::ApproveOutcome(1, Standing::default()));
     story
 }
 

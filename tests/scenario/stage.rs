@@ -19,7 +19,9 @@ use urgence::grpc::wire::intake_service_client::IntakeServiceClient;
 use urgence::grpc::wire::oversight_service_client::OversightServiceClient;
 use urgence::grpc::{Desks, GrpcServer, wire};
 use urgence::store::{Cursor, MemoryStore, Store as _};
+use urgence::telemetry::metrics::Port;
 use urgence::timer::Timer;
+use urgence::transport::{Door, Limits};
 
 /// Who calls.
 pub const ANA: &str = "ana; roles=responder";
@@ -65,8 +67,12 @@ impl Stage {
         tokio::spawn(tail.run());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        desk.look_up_registry().await.unwrap();
         let server = GrpcServer::new(Desks::new(vec![Arc::clone(&desk)]));
-        tokio::spawn(server.serve(listener, CancellationToken::new()));
+        let stop = CancellationToken::new();
+        let door = Door { port: Port::Grpc, tls: None, limits: Limits::default() };
+        let incoming = door.open(listener, stop.clone());
+        tokio::spawn(async move { server.serve(incoming, &Limits::default(), stop).await });
         let timer = Timer::new(desk);
         Self { store, timer, address }
     }

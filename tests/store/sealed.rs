@@ -9,8 +9,7 @@ use urgence::core::incident::{IncidentCommand, IncidentDecision, JoinRule, decid
 use urgence::core::{Act, Case, Command, Deed, FirstResponseKind, Nature, Policy, Timestamp};
 use urgence::seal::{Class, KeyEncryptionKeys, KeyRing};
 use urgence::store::{
-    Commit, Facts, IncidentCommit, Outcome, RedisOptions, RedisStore, Said, Store, StoreError,
-    Tended,
+    Commit, Facts, Outcome, RedisOptions, RedisStore, Said, Store, StoreError, Tended,
 };
 
 use crate::support::make::{accepted, act, before, decided, does, intake};
@@ -418,8 +417,7 @@ async fn the_facts_of_an_incident_are_sealed() {
         panic!("it opens")
     };
     let facts = Some(Facts(CANARY.into()));
-    let age_max = Duration::from_mins(1);
-    let commit = IncidentCommit { incident: *incident, facts: facts.clone(), observed_at, age_max };
+    let commit = crate::commit_of(&incident, facts.clone(), observed_at);
     assert_eq!(room.store.commit_incident(commit).await.unwrap(), Outcome::Written);
     assert_eq!(room.store.incident(&name).await.unwrap().facts, facts);
     let stored: Vec<u8> = room.connection().hget("{urgence:main}:incident:paris", "facts").unwrap();

@@ -126,7 +126,6 @@ fn facts() -> Facts {
         instrument: Instrument::MutualLegalAssistance,
         categories: [DataCategory::Content, DataCategory::LiveLocation].into(),
         protections: [Protection::Press, Protection::PrivilegedProfession].into(),
-        targets: 3,
         fingerprints: [Fingerprint([62; 16]), Fingerprint([63; 16])].into(),
         targets: 94,
         officer: Some(Fingerprint([95; 16])),

@@ -81,7 +81,6 @@ fn accepted() -> Case {
             instrument: Instrument::EmergencyRequest,
             categories: DataCategory::ALL.iter().copied().collect(),
             protections: [].into(),
-            targets: 0,
             fingerprints: [].into(),
             targets: 0,
             officer: None,
