@@ -8,6 +8,7 @@ use std::time::Duration;
 use prost::Message as _;
 use urgence::grpc::wire;
 use urgence::grpc::wire::respond_request::Answer as First;
+use wire::case_entry::Said as Kind;
 use wire::{ClockKind, DataCategory, Nature, Protection, TargetType, Verification};
 
 use crate::calls::{ANA, AUTHORITIES, BO, Caller, FRENCH, JURIST, LEAD};
@@ -62,7 +63,8 @@ impl Canaries {
 
     /// Those that sing in `place`.
     fn heard(&self, place: &[u8]) -> Vec<&str> {
-        let sings = |canary: &&String| holds(place, canary.as_bytes());
+        let place = String::from_utf8_lossy(place);
+        let sings = |canary: &&String| is_in(&place, canary.as_bytes());
         self.planted.iter().filter(sings).map(String::as_str).collect()
     }
 
@@ -197,11 +199,14 @@ impl Canaries {
     }
 }
 
+/// Whether a text stands in a place, as it is or as hexadecimal digits.
 fn holds(place: &[u8], text: &[u8]) -> bool {
-    // As it is, and as JSON, base64 or hexadecimal digits never change these texts' own letters.
+    is_in(&String::from_utf8_lossy(place), text)
+}
+
+fn is_in(place: &str, text: &[u8]) -> bool {
     let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
-    let contains = |text: &[u8]| place.windows(text.len()).any(|window| window == text);
-    contains(text) || contains(hex.as_bytes())
+    place.contains(std::str::from_utf8(text).unwrap()) || place.contains(&hex)
 }
 
 /// The bytes of every file below, with its name.
@@ -307,7 +312,7 @@ impl Room {
             let said = &mut self.canaries;
             let answer = match number {
                 0 => First::Redirected(wire::RedirectedAnswer {
-                    to: wire::RedirectTarget::OtherProvider.into(),
+                    target: wire::RedirectTarget::NationalSinglePointOfContact.into(),
                     details: said.text(),
                 }),
                 1 => {
@@ -373,6 +378,44 @@ async fn watch(caller: &Caller) -> std::sync::Arc<std::sync::Mutex<Vec<u8>>> {
         }
     });
     heard
+}
+
+/// Whoever prints a message by accident prints its name.
+#[test]
+fn what_holds_content_prints_none_of_it() {
+    let mut canaries = Canaries::default();
+    let request = canaries.request();
+    let message = wire::SubmitRequest { request: Some(request.clone()), ..Default::default() };
+    let submission = urgence::grpc::submission_of(&message);
+    let mut printed = format!("{request:?} {request:#?} {submission:?} {submission:#?}");
+    let wire::EmergencyRequest { requester, emergency, targets, data, .. } = request.clone();
+    printed += &format!("{requester:?} {emergency:?} {targets:?} {data:?}");
+    printed += &format!("{:?} {:?}", request.delivery, request.documents);
+    let core = submission;
+    printed +=
+        &format!("{:?} {:?} {:?} {:?}", core.requester, core.emergency, core.targets, core.data);
+    let (conflict, message) = (Some(canaries.conflict()), canaries.text());
+    let said = [
+        Kind::Conflict(wire::ConflictEntry { conflict, ..Default::default() }),
+        Kind::Update(wire::UpdateEntry { message: message.clone(), ..Default::default() }),
+    ];
+    for said in said {
+        let entry = wire::CaseEntry { said: Some(said), ..Default::default() };
+        printed += &format!(
+            "{entry:?} {:?}",
+            wire::DeskServiceGetResponse {
+                request: Some(request.clone()),
+                entries: vec![entry.clone()],
+                incident_facts: canaries.text(),
+                ..Default::default()
+            }
+        );
+    }
+    printed +=
+        &format!("{:?}", wire::SubmitRequest { request: Some(request), ..Default::default() });
+    printed += &format!("{:?}", wire::SendUpdateRequest { message, ..Default::default() });
+    assert_eq!(canaries.heard(printed.as_bytes()), Vec::<&str>::new(), "{printed}");
+    assert!(printed.contains("EmergencyRequest") && printed.contains("CaseEntry"), "{printed}");
 }
 
 #[tokio::test]
@@ -446,11 +489,13 @@ async fn no_canary_is_heard() {
         ("Redis's files", files(redis.directory()), &compact),
         ("the data directory", files(&directory.0), "key-encryption.key"),
     ];
+    let mut heard = Vec::new();
     for (place, bytes, known) in &places {
         // The search can find: what is known to be there is found.
         assert!(holds(bytes, known.as_bytes()), "{place} does not say {known}");
-        assert_eq!(room.canaries.heard(bytes), Vec::<&str>::new(), "{place}");
+        heard.extend(room.canaries.heard(bytes).into_iter().map(|canary| (place, canary)));
     }
+    assert_eq!(heard, []);
     // And it finds every canary where it is in the clear.
     let request = shown.request.unwrap().encode_to_vec();
     let planted = room.canaries.heard(&request).len();
