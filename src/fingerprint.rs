@@ -2,16 +2,14 @@
 //! is kept outside Redis, so that a copy of Redis alone cannot be searched for a person.
 
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::core::Fingerprint;
-
-const KEY_BYTES: usize = 32;
+use crate::key_file::{self, KEY_BYTES};
 
 /// The key of a deployment's fingerprints. All replicas need the same one.
 #[derive(Clone)]
@@ -36,10 +34,7 @@ impl FingerprintKey {
     /// # Errors
     /// The file cannot be read, or does not hold 32 bytes.
     pub fn load(path: &Path) -> io::Result<Self> {
-        std::fs::read(path)?.try_into().map(Self).map_err(|_| {
-            let problem = "a fingerprint key must hold exactly 32 bytes";
-            io::Error::new(io::ErrorKind::InvalidData, problem)
-        })
+        key_file::load(path).map(Self)
     }
 
     /// Reads the key from a file that only its owner may read, or makes one from the system's
@@ -48,33 +43,7 @@ impl FingerprintKey {
     /// # Errors
     /// The file cannot be read or made, or does not hold 32 bytes.
     pub fn load_or_create(path: &Path) -> io::Result<Self> {
-        match Self::load(path) {
-            Ok(key) => Ok(key),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn create(path: &Path) -> io::Result<Self> {
-        let mut key = [0; KEY_BYTES];
-        std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-        // Written beside it and then linked: whoever looks finds the whole key or none.
-        let (process, thread) = (std::process::id(), std::thread::current().id());
-        let beside = path.with_extension(format!("{process}-{thread:?}"));
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(&key)?;
-        file.sync_all()?;
-        let linked = std::fs::hard_link(&beside, path);
-        std::fs::remove_file(&beside)?;
-        match linked {
-            Ok(()) => Ok(Self(key)),
-            // Another process was faster; its key is the one.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Self::load_or_create(path)
-            }
-            Err(error) => Err(error),
-        }
+        key_file::load_or_create(path).map(Self)
     }
 
     /// The fingerprint of `input`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::parts::RunningDesk;
+use crate::audit::Record;
 use crate::auditor::Findings;
 use crate::clock;
 use crate::core::DeskName;
@@ -36,6 +37,7 @@ pub(super) struct KnownDesk {
     pub(super) beats: Arc<Beats>,
     pub(super) figures_read_at: Arc<Mutex<Instant>>,
     pub(super) findings: Arc<Findings>,
+    pub(super) record: Arc<Record>,
 }
 
 impl Known {
@@ -49,11 +51,12 @@ impl Known {
         Self { desks, stop, audit_age_max, has_synthetic }
     }
 
-    /// Everything that somebody outside should hear of: what keeps this replica from serving, and what
-    /// the auditor has found.
+    /// Everything that somebody outside should hear of: what keeps this replica from serving, what the
+    /// auditor has found, and what is wrong with the audit log, which keeps nobody from being answered.
     pub(super) fn all_problems(&self) -> Vec<String> {
         let found = self.desks.iter().flat_map(|known| known.findings.problems(self.audit_age_max));
-        self.problems().into_iter().chain(found).collect()
+        let logs = self.desks.iter().flat_map(|known| known.record.problems());
+        self.problems().into_iter().chain(found).chain(logs).collect()
     }
 }
 
@@ -72,6 +75,7 @@ impl Insight for Known {
                 } else {
                     Duration::ZERO
                 },
+                log_age: known.record.age(),
             }
         };
         let first = self.desks.first();

@@ -20,7 +20,7 @@ use parts::{Given, RunningDesk, reload_on_signal};
 use crate::auditor::Heartbeat;
 use crate::clock;
 use crate::config::DeskConfiguration;
-use crate::config::Settings;
+use crate::config::{Settings, SigningKeys};
 use crate::fingerprint::FingerprintKey;
 use crate::grpc::{Desks, GrpcServer, HealthReporter, ServerError, set_serving, set_stopped};
 use crate::http::{self, Insight as _};
@@ -82,6 +82,7 @@ pub struct App {
     desks: Vec<(DeskConfiguration, Arc<RedisStore>)>,
     fingerprints: FingerprintKey,
     ring: Arc<KeyRing>,
+    signing: SigningKeys,
     outbound: Outbound,
     redis: Option<ManagedRedis>,
     parts: JoinSet<&'static str>,
@@ -98,6 +99,7 @@ impl App {
         fingerprints: FingerprintKey,
         tls: Option<Arc<Tls>>,
         ring: KeyRing,
+        signing: SigningKeys,
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
         // Ports first: a taken one fails here, before anything is touched.
@@ -145,6 +147,7 @@ impl App {
             desks,
             fingerprints,
             ring,
+            signing,
             outbound,
             redis,
             parts,
@@ -209,6 +212,7 @@ impl App {
             desks: configured,
             fingerprints,
             ring,
+            signing,
             outbound,
             redis,
             mut parts,
@@ -218,7 +222,8 @@ impl App {
             .into_iter()
             .map(|(configuration, store)| {
                 let outbound = outbound.clone();
-                let given = Given { configuration, store, outbound, settings: &settings };
+                let signer = signing.signer(&configuration.name);
+                let given = Given { configuration, store, outbound, settings: &settings, signer };
                 RunningDesk::start(&mut parts, given, fingerprints.clone())
             })
             .collect();

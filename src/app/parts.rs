@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::known::KnownDesk;
 use super::spawn;
+use crate::audit::{self, LogSettings, Record};
 use crate::auditor::{Auditor, Findings, Synthetic, Visitor};
 use crate::config::{DeskConfiguration, Settings};
 use crate::core::{Case, Page, Timestamp};
@@ -16,6 +17,7 @@ use crate::fingerprint::FingerprintKey;
 use crate::outbound::Outbound;
 use crate::pager::{Courier, Pager, Seen, Ways};
 use crate::seal::KeyRing;
+use crate::sign::NoteSigner;
 use crate::store::RedisStore;
 use crate::timer::{MemoryCourier, Taken, Timer};
 
@@ -25,6 +27,8 @@ pub(super) struct Given<'s> {
     pub(super) store: Arc<RedisStore>,
     pub(super) outbound: Outbound,
     pub(super) settings: &'s Settings,
+    /// Signs the audit log and the receipts.
+    pub(super) signer: Arc<NoteSigner>,
 }
 
 /// A desk that runs.
@@ -67,7 +71,7 @@ impl RunningDesk {
         given: Given<'_>,
         fingerprints: FingerprintKey,
     ) -> Self {
-        let Given { configuration, store, outbound, settings } = given;
+        let Given { configuration, store, outbound, settings, signer } = given;
         let DeskConfiguration { name, policy, live, sinks, links, registry } = configuration;
         let told = DeskSettings { name, policy, live, registry, fingerprints };
         let (desk, line, tail) = Desk::new(told, Arc::clone(&store));
@@ -76,14 +80,22 @@ impl RunningDesk {
         let timer = Timer::new(Arc::clone(&desk));
         let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for);
         let findings = Arc::new(Findings::new());
+        let record = Arc::new(Record::new(LogSettings {
+            directory: settings.audit_directory(desk.name()),
+            desk: desk.name().clone(),
+            signer,
+            segment_len: audit::SEGMENT_LEN,
+        }));
         let known = KnownDesk {
             name: desk.name().clone(),
             store: Arc::clone(&store),
             beats: timer.beats(),
             figures_read_at: upkeep.figures_read_at(),
             findings: Arc::clone(&findings),
+            record: Arc::clone(&record),
         };
         let shadow = timer.shadow();
+        let log = audit::Follower::new(Arc::clone(&store), record);
         let pager = Pager::new(Arc::clone(&desk), store, Arc::clone(&courier));
         let (reminded, mut to_remind) = channel(REMINDED_MAX);
         let hands = || Hands { courier: Arc::clone(&courier), reminded: reminded.clone() };
@@ -104,6 +116,7 @@ impl RunningDesk {
         });
         spawn(parts, "finder of duplicates", Duplicates::new(Arc::clone(&desk)).run());
         spawn(parts, "sorter of lanes", Sorter::new(Arc::clone(&desk)).run());
+        spawn(parts, "audit log", log.run());
         spawn(parts, "upkeep", upkeep.run());
         if !settings.synthetic_every.is_zero() {
             let synthetic = Synthetic::new(Arc::clone(&desk), settings.synthetic_every, findings);

@@ -68,9 +68,9 @@ fn serve(settings: Box<Settings>) -> ExitCode {
     let exporter = telemetry::logs::install(format, filter, settings.otlp_endpoint.as_ref());
     let checked = settings.check().and_then(|desks| {
         let (tls, fingerprints) = (settings.transport.tls()?, settings.fingerprints()?);
-        Ok((desks, tls, fingerprints, settings.data_keys()?))
+        Ok((desks, tls, fingerprints, settings.data_keys()?, settings.signing()?))
     });
-    let (desks, tls, fingerprints, ring) = match checked {
+    let (desks, tls, fingerprints, ring, signing) = match checked {
         Ok(checked) => checked,
         Err(error) => {
             tracing::error!("{error}");
@@ -102,7 +102,8 @@ fn serve(settings: Box<Settings>) -> ExitCode {
             Ok(exporting) => exporting,
             Err(error) => return failed(&error),
         };
-        let building = App::build(*settings, desks, fingerprints, tls, ring, metrics);
+        let building =
+            App::build(*settings, desks, fingerprints, tls, ring, signing, metrics);
         serve_until_stopped(building, exporting).await
     })
 }

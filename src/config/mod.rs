@@ -4,6 +4,7 @@ mod desks;
 mod document;
 mod durations;
 mod key_files;
+mod keys;
 mod policy_file;
 pub mod policy_text;
 mod registry_file;
@@ -17,7 +18,6 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::core::DeskName;
-use crate::fingerprint::FingerprintKey;
 use crate::outbound::Address;
 use crate::seal::{KeyEncryptionKeys, KeyRing, SealError};
 use crate::store::AcceptedLoss;
@@ -28,6 +28,7 @@ use crate::transport::TlsError;
 pub use desks::{DeskConfiguration, FileMistakes};
 pub use document::Located;
 pub use key_files::KeyFiles;
+pub use keys::SigningKeys;
 pub use policy_file::{PolicyFile, parse_policy};
 pub use registry_file::parse_registry;
 pub use sinks::{Links, SinkSettings};
@@ -88,6 +89,18 @@ pub struct Settings {
     /// What the data keys are wrapped by.
     #[command(flatten)]
     pub key_encryption: KeyEncryption,
+    /// The key that signs the audit log and the receipts: 32 bytes. By default `signing.key` in the data
+    /// directory, made if missing.
+    #[arg(long, env = "URGENCE_SIGNING_KEY")]
+    pub signing_key: Option<PathBuf>,
+    /// Where each desk's audit log lies, in a directory of the desk's name. By default `audit` in the data
+    /// directory. Every replica has its own.
+    #[arg(long, env = "URGENCE_AUDIT_DIR")]
+    pub audit_dir: Option<PathBuf>,
+    /// Under which name the audit log is signed, such as `urgence.example/desks`; the desk's name comes
+    /// behind it. The same on all replicas.
+    #[arg(long, env = "URGENCE_LOG_ORIGIN", default_value = "urgence", value_parser = log_origin)]
+    pub log_origin: String,
     /// How long changes are kept for watches that come back.
     #[arg(long, env = "URGENCE_EVENTS_KEPT_FOR", default_value = "24h", value_parser = duration)]
     pub events_kept_for: Duration,
@@ -281,29 +294,6 @@ impl Settings {
         }
         Ok(KeyRing::open(&file, self.key_encryption.keys(&self.data_dir))?)
     }
-
-    /// The key of the fingerprints, from its file; made at the first start.
-    ///
-    /// # Errors
-    /// The file cannot be read or made.
-    pub fn fingerprints(&self) -> Result<FingerprintKey, ConfigError> {
-        let path = match &self.fingerprint_key {
-            Some(path) => path.clone(),
-            None => self.data_dir.join("fingerprint.key"),
-        };
-        let wrong = |source| ConfigError::File { path: path.display().to_string(), source };
-        if self.fingerprint_key.is_none() {
-            make_data_dir(&self.data_dir)?;
-        }
-        let key = if self.fingerprint_key.is_some() {
-            // One that was named and is not there is a mistake; another one made in its place would
-            // find no duplicates of the other replicas.
-            FingerprintKey::load(&path)
-        } else {
-            FingerprintKey::load_or_create(&path)
-        };
-        key.map_err(wrong)
-    }
 }
 
 /// Makes the data directory, for its owner alone.
@@ -340,6 +330,12 @@ fn heartbeat_url(text: &str) -> Result<Address, &'static str> {
 
 fn accepted_loss(word: &str) -> Result<AcceptedLoss, String> {
     AcceptedLoss::from_word(word).ok_or_else(|| "one-second, everything or unverified".to_owned())
+}
+
+/// What the desk's name is put behind must be the name of a key with it.
+fn log_origin(text: &str) -> Result<String, String> {
+    crate::sign::NoteSigner::new(text, &[0; 32]).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
 }
 
 fn log_format(word: &str) -> Result<LogFormat, String> {

@@ -133,6 +133,11 @@ impl Keys {
         format!("{}:parked", self.tag)
     }
 
+    /// HASH: version (one more than its entries), cursor, state: how far the audit log has come.
+    pub(super) fn audit_edge(&self) -> String {
+        format!("{}:audit-edge", self.tag)
+    }
+
     /// HASH: version (always 1), state: a policy under its content address.
     pub(super) fn policy(&self, id: PolicyId) -> String {
         format!("{}:policy:{id}", self.tag)

@@ -3,6 +3,7 @@
 //! The store knows no rule of the domain. It writes a transition whole or not at all, keeps the
 //! indexes that the core computes, and tells the time.
 
+mod audit_edge;
 mod codec;
 mod committer;
 mod durability;
@@ -18,6 +19,7 @@ mod reads;
 mod redis_store;
 mod script;
 mod sealing;
+mod stream;
 mod tending;
 mod values;
 
@@ -36,11 +38,12 @@ use crate::seal::KeyRing;
 pub use crate::telemetry::Figures;
 use crate::telemetry::traces::TraceParent;
 
-pub use codec::{decode_case, decode_told, encode_case, encode_change, encode_notice};
+pub use codec::{Outline, decode_case, decode_told, encode_case, encode_change, encode_notice};
 pub use durability::{AcceptedLoss, Durability, Finding};
 pub use error::{StoreError, Unreadable};
 pub use memory_store::MemoryStore;
 pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
+pub use stream::{AuditEdge, Cursor, Entry, Kept};
 
 /// The one command that writes `commit`, with nothing around it: the ceiling that benchmarks measure
 /// against. It needs the scripts to be loaded, as a connected [`RedisStore`] does.
@@ -226,7 +229,18 @@ pub trait Store: Send + Sync + 'static {
     /// Puts a change that its reader does not understand aside, where it stays until somebody looks.
     fn park(&self, cursor: Cursor) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes changes older than `before` that every group has acknowledged; how many.
+    /// How far the audit log is known to have come; `None` before there is one.
+    fn audit_edge(&self) -> impl Future<Output = Result<Option<AuditEdge>, StoreError>> + Send;
+
+    /// Keeps how far the audit log has come, unless it is known to have come as far; whether it was
+    /// kept. Nothing from its cursor on is ever trimmed.
+    fn keep_audit_edge(
+        &self,
+        edge: &AuditEdge,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Removes changes older than `before` that every group has acknowledged and that the audit log
+    /// has; how many.
     fn trim(&self, before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// What the gauges show.
@@ -503,50 +517,4 @@ pub struct Position {
     pub score: u64,
     /// The case; orders equal scores.
     pub id: CaseId,
-}
-
-/// The name of a change in the events stream; later changes have higher ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cursor {
-    /// When it was written, in milliseconds since the epoch.
-    pub millis: u64,
-    /// Its number among those of the same millisecond.
-    pub sequence: u64,
-}
-
-/// A change in the events stream.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its name.
-    pub cursor: Cursor,
-    /// What happened.
-    pub told: Result<Told, Unreadable>,
-    /// The trace that its commit was part of.
-    pub trace: Option<TraceParent>,
-}
-
-impl Entry {
-    /// What is told under `cursor`, from its stored bytes.
-    fn read(cursor: Cursor, stored: Result<&[u8], Unreadable>) -> Self {
-        let (told, trace) = match stored.and_then(codec::decode_traced) {
-            Ok((told, trace)) => (Ok(told), trace),
-            Err(error) => (Err(error), None),
-        };
-        Self { cursor, told, trace }
-    }
-
-    /// The change of a case that it is, if it is one and can be read.
-    #[must_use]
-    pub fn change(&self) -> Option<&Change> {
-        self.told.as_ref().ok().and_then(Told::change)
-    }
-}
-
-/// How far back the events stream goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Nothing after this cursor has been trimmed.
-    pub since: Cursor,
-    /// The latest change.
-    pub latest: Cursor,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::streams::{StreamAutoClaimReply, StreamId, StreamRangeReply, StreamReadReply};
 use redis::{ErrorKind, Pipeline, RedisResult, Value};
 
+use super::audit_edge;
 use super::keys::Keys;
 use super::link::Link;
 use super::reads::{ask, unexpected};
@@ -99,17 +100,10 @@ async fn stream_info(link: &Link, keys: &Keys) -> Result<StreamInfo, StoreError>
     let has_lost_nothing = number("entries-added")? == length;
     let trimmed_to = match first {
         _ if has_lost_nothing => Cursor::default(),
-        Some(first) => before(first),
+        Some(first) => first.before(),
         None => latest,
     };
     Ok(StreamInfo { length, latest, trimmed_to, first })
-}
-
-const fn before(cursor: Cursor) -> Cursor {
-    match cursor.sequence.checked_sub(1) {
-        Some(sequence) => Cursor { millis: cursor.millis, sequence },
-        None => Cursor { millis: cursor.millis.saturating_sub(1), sequence: u64::MAX },
-    }
 }
 
 fn is_missing(error: &redis::RedisError) -> bool {
@@ -263,7 +257,10 @@ pub(super) async fn trim(link: &Link, keys: &Keys, before: Timestamp) -> Result<
         return Ok(0);
     }
     let age_edge = Cursor { millis: before.as_millis(), sequence: 0 };
-    let keep_from = slowest(link, keys, info.latest).await?.min(age_edge);
+    let mut keep_from = slowest(link, keys, info.latest).await?.min(age_edge);
+    if let Some(edge) = audit_edge::read(link, keys).await? {
+        keep_from = keep_from.min(edge.cursor);
+    }
     let mut pipeline = Pipeline::new();
     pipeline.cmd("XTRIM").arg(keys.events()).arg("MINID").arg(keep_from.to_string());
     let (trimmed,): (u64,) = ask(link, "trim the events stream", &pipeline).await?;
@@ -288,7 +285,7 @@ pub(super) async fn figures(
         Duration::ZERO
     } else {
         // The first change not dealt with may lie beyond the last one that was.
-        let oldest = changes(link, keys, before(waiting), 1).await?;
+        let oldest = changes(link, keys, waiting.before(), 1).await?;
         oldest
             .first()
             .map_or(Duration::ZERO, |entry| now.since(Timestamp::from_millis(entry.cursor.millis)))

@@ -19,9 +19,9 @@ use super::script::{Again, CommitScript};
 use super::sealing::Sealer;
 use super::tending::Tending;
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Kept, Loaded,
-    LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem, StandingCommit, Store,
-    StoreError, Tended, codec, inspection, outbox, reads, values,
+    AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Kept,
+    Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem, StandingCommit,
+    Store, StoreError, Tended, audit_edge, codec, inspection, outbox, reads, values,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
@@ -411,6 +411,14 @@ impl Store for RedisStore {
 
     async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {
         outbox::park(&self.stream, &self.keys, cursor).await
+    }
+
+    async fn audit_edge(&self) -> Result<Option<AuditEdge>, StoreError> {
+        audit_edge::read(&self.stream, &self.keys).await
+    }
+
+    async fn keep_audit_edge(&self, edge: &AuditEdge) -> Result<bool, StoreError> {
+        audit_edge::keep(&self.stream, &self.keys, edge).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -9,7 +9,7 @@ use crate::core::{
     AuthorityId, Band, Case, CaseId, Fingerprint, IncidentName, Lane, Policy, PolicyId, Timestamp,
 };
 use crate::store::{
-    Commit, Contents, Cursor, Entry, Facts, Figures, Index, Outcome, Position, Said, SeenItem,
+    AuditEdge, Commit, Contents, Cursor, Entry, Facts, Figures, Index, Outcome, Position, Said, SeenItem,
     Unreadable, codec, reads,
 };
 
@@ -38,6 +38,7 @@ pub(super) struct Inner {
     pub(super) trimmed_to: Cursor,
     pub(super) parked: Vec<(Cursor, Vec<u8>)>,
     pub(super) groups: HashMap<String, Group>,
+    pub(super) audit_edge: Option<AuditEdge>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +74,7 @@ impl Inner {
             trimmed_to: Cursor::default(),
             parked: Vec::new(),
             groups: HashMap::new(),
+            audit_edge: None,
         }
     }
 

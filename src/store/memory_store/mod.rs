@@ -10,8 +10,8 @@ use std::time::Duration;
 use inner::Inner;
 
 use super::{
-    Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected, Inspection,
-    Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem,
+    AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected,
+    Inspection, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem,
     StandingCommit, Store, StoreError, codec,
 };
 use crate::core::memory::ActKey;
@@ -326,9 +326,25 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn audit_edge(&self) -> Result<Option<AuditEdge>, StoreError> {
+        Ok(self.lock().audit_edge.clone())
+    }
+
+    async fn keep_audit_edge(&self, edge: &AuditEdge) -> Result<bool, StoreError> {
+        let mut inner = self.lock();
+        let is_further = inner.audit_edge.as_ref().is_none_or(|kept| kept.size < edge.size);
+        if is_further {
+            inner.audit_edge = Some(edge.clone());
+        }
+        Ok(is_further)
+    }
+
     async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut inner = self.lock();
-        let edge = Cursor { millis: before.as_millis(), sequence: 0 }.min(inner.slowest());
+        let mut edge = Cursor { millis: before.as_millis(), sequence: 0 }.min(inner.slowest());
+        if let Some(audit) = &inner.audit_edge {
+            edge = edge.min(audit.cursor);
+        }
         let kept = inner.events.split_off(&edge);
         let trimmed = std::mem::replace(&mut inner.events, kept);
         if let Some((cursor, _)) = trimmed.last_key_value() {

@@ -78,6 +78,10 @@ pub(super) const SHADOW_UNRECORDED: &str = "urgence_shadow_unrecorded";
 pub(super) const AUDITOR_AGE_SECONDS: &str = "urgence_auditor_age_seconds";
 pub(super) const AUDITOR_REPAIRS: &str = "urgence_auditor_repairs_total";
 pub(super) const AUDITOR_VIOLATIONS: &str = "urgence_auditor_violations";
+pub(super) const AUDIT_HISTORY_LOST: &str = "urgence_audit_history_lost";
+pub(super) const AUDIT_LOG_AGE_SECONDS: &str = "urgence_audit_log_age_seconds";
+pub(super) const AUDIT_LOG_ENTRIES: &str = "urgence_audit_log_entries";
+pub(super) const AUDIT_LOG_SIGNED: &str = "urgence_audit_log_signed_entries";
 pub(super) const HEARTBEATS: &str = "urgence_heartbeats_total";
 pub(super) const HEARTBEAT_CONFIGURED: &str = "urgence_heartbeat_configured";
 pub(super) const SYNTHETIC_CASES: &str = "urgence_synthetic_cases_total";
@@ -244,6 +248,10 @@ fn describe_paging() {
         "Pages sent without the store, not yet recorded"
     );
     describe_gauge!(AUDITOR_AGE_SECONDS, Unit::Seconds, "Since the auditor last saw every case");
+    describe_gauge!(AUDIT_HISTORY_LOST, Unit::Count, "1 once the audit log has stopped");
+    describe_gauge!(AUDIT_LOG_AGE_SECONDS, Unit::Seconds, "Since the log held all there is");
+    describe_gauge!(AUDIT_LOG_ENTRIES, Unit::Count, "Entries of the audit log");
+    describe_gauge!(AUDIT_LOG_SIGNED, Unit::Count, "Those of them that are signed");
     describe_counter!(AUDITOR_REPAIRS, Unit::Count, "What the auditor put right, by kind");
     describe_gauge!(
         AUDITOR_VIOLATIONS,

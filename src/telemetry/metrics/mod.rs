@@ -29,7 +29,7 @@ pub use connections::{
     connection_cut, connection_refused, handshake, open_connections, revocation_list_due,
 };
 pub use paging::{
-    Heartbeat, Repair, Stage, Violation, heartbeat, heartbeat_configured, page_attempted,
+    Heartbeat, Repair, Stage, Violation, audit_history, audit_log, heartbeat, heartbeat_configured, page_attempted,
     page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired, shadow, sinks_known,
     synthetic, violations,
 };
@@ -285,6 +285,8 @@ pub struct DeskMoment {
     pub audit_age: Duration,
     /// Since a synthetic case last came through.
     pub synthetic_age: Duration,
+    /// Since its audit log last held all there is.
+    pub log_age: Duration,
 }
 
 /// What only the moment of a scrape can tell.
@@ -302,8 +304,10 @@ pub struct Moment {
 
 /// Shows what only the moment of a scrape can tell.
 pub fn scraped(moment: &Moment) {
-    for DeskMoment { desk, tick_age, figures_age, audit_age, synthetic_age } in &moment.desks {
-        paging::watched(desk, *audit_age, *synthetic_age);
+    for DeskMoment { desk, tick_age, figures_age, audit_age, synthetic_age, log_age } in
+        &moment.desks
+    {
+        paging::watched(desk, *audit_age, *synthetic_age, *log_age);
         let desk = desk.to_string();
         gauge!(TICK_AGE_SECONDS, "desk" => desk.clone()).set(tick_age.as_secs_f64());
         gauge!(FIGURES_AGE_SECONDS, "desk" => desk).set(figures_age.as_secs_f64());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 
 use super::catalogue::{
+    AUDIT_HISTORY_LOST, AUDIT_LOG_AGE_SECONDS, AUDIT_LOG_ENTRIES, AUDIT_LOG_SIGNED,
     AUDITOR_AGE_SECONDS, AUDITOR_REPAIRS, AUDITOR_VIOLATIONS, HEARTBEAT_CONFIGURED, HEARTBEATS,
     PAGE_ATTEMPTS, PAGE_DELIVERIES, PAGE_STAGE_SECONDS, PAGER_IN_FLIGHT, PAGES_DELIVERED,
     PAGES_DROPPED, PAGES_FROM_MEMORY, PAGES_UNREACHED, SHADOW_CASES, SHADOW_UNRECORDED,
@@ -93,6 +94,10 @@ pub(super) fn desk_known(desk: &DeskName) {
         PAGER_IN_FLIGHT,
         SHADOW_CASES,
         SHADOW_UNRECORDED,
+        AUDIT_HISTORY_LOST,
+        AUDIT_LOG_AGE_SECONDS,
+        AUDIT_LOG_ENTRIES,
+        AUDIT_LOG_SIGNED,
         AUDITOR_AGE_SECONDS,
         SYNTHETIC_AGE_SECONDS,
     ] {
@@ -214,9 +219,26 @@ pub fn violations(desk: &DeskName, violation: Violation, count: usize) {
 }
 
 /// Shows since when the auditor has not seen every case, and no synthetic case has come through.
-pub(super) fn watched(desk: &DeskName, audit_age: Duration, synthetic_age: Duration) {
+pub(super) fn watched(
+    desk: &DeskName,
+    audit_age: Duration,
+    synthetic_age: Duration,
+    log_age: Duration,
+) {
+    gauge!(AUDIT_LOG_AGE_SECONDS, "desk" => desk.to_string()).set(log_age.as_secs_f64());
     gauge!(AUDITOR_AGE_SECONDS, "desk" => desk.to_string()).set(audit_age.as_secs_f64());
     gauge!(SYNTHETIC_AGE_SECONDS, "desk" => desk.to_string()).set(synthetic_age.as_secs_f64());
+}
+
+/// Shows how far the audit log has come.
+pub fn audit_log(desk: &DeskName, entries: u64, signed: u64) {
+    gauge!(AUDIT_LOG_ENTRIES, "desk" => desk.to_string()).set(entries as f64);
+    gauge!(AUDIT_LOG_SIGNED, "desk" => desk.to_string()).set(signed as f64);
+}
+
+/// Shows whether the audit log has stopped.
+pub fn audit_history(desk: &DeskName, is_lost: bool) {
+    gauge!(AUDIT_HISTORY_LOST, "desk" => desk.to_string()).set(f64::from(u8::from(is_lost)));
 }
 
 /// Shows that there is an address for heartbeats.

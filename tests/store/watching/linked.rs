@@ -11,7 +11,7 @@ use urgence::core::{
 };
 use urgence::desk::{Contents, Cursor, Due, Index, Position, ScanCursor};
 use urgence::store::{
-    Commit, Entry, Figures, IncidentCommit, Inspected, Kept, Loaded, LoadedIncident,
+    AuditEdge, Commit, Entry, Figures, IncidentCommit, Inspected, Kept, Loaded, LoadedIncident,
     LoadedStanding, MemoryStore, Outcome, SeenItem, StandingCommit, Store, StoreError,
 };
 
@@ -236,6 +236,14 @@ impl Store for Linked {
 
     async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {
         self.write().await?.park(cursor).await
+    }
+
+    async fn audit_edge(&self) -> Result<Option<AuditEdge>, StoreError> {
+        self.read().await?.audit_edge().await
+    }
+
+    async fn keep_audit_edge(&self, edge: &AuditEdge) -> Result<bool, StoreError> {
+        self.write().await?.keep_audit_edge(edge).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -91,7 +91,7 @@ pub(super) struct StoredEvent {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
-enum Kind {
+pub(super) enum Kind {
     Unspecified = 0,
     Accepted = 1,
     RungFired = 2,

@@ -1,0 +1,314 @@
+//! Whether a log is what was signed. Pure: bytes in, the first fault out.
+//!
+//! An entry that was changed is found by its own hash. One that was changed together with its hash is
+//! found by the first checkpoint that covers it, which then names the entries since the one before.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use super::checkpoint::{Checkpoint, notes};
+use super::entry::{Line, digest};
+use super::segment::{CHECKPOINTS, Header, PUBLIC_KEY, Start, first_of};
+use super::tree::{Edge, Hash};
+use super::SEAL_EVERY;
+use crate::sign::NoteVerifier;
+use crate::store::Cursor;
+
+/// The first thing that is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem} (in {file})")]
+pub struct Fault {
+    /// Which file of the log.
+    pub file: String,
+    /// Where in it.
+    pub place: Place,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// Where a log is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One entry.
+    Entry(u64),
+    /// One of these entries, from the first to the last.
+    Entries(u64, u64),
+    /// The checkpoint of this size.
+    Checkpoint(u64),
+    /// What so many checkpoints of the file stand before.
+    Note(usize),
+    /// The first line of a segment.
+    Header,
+    /// The file itself.
+    File,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(index) => write!(f, "entry {index}"),
+            Self::Entries(first, last) if first == last => write!(f, "entry {first}"),
+            Self::Entries(first, last) => write!(f, "entries {first} to {last}"),
+            Self::Checkpoint(size) => write!(f, "checkpoint of size {size}"),
+            Self::Note(index) => write!(f, "checkpoint number {}", index + 1),
+            Self::Header => f.write_str("first line"),
+            Self::File => f.write_str("file"),
+        }
+    }
+}
+
+/// How far a log was found right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// The first entry that these files hold.
+    pub first: u64,
+    /// How many entries the log has.
+    pub size: u64,
+    /// How many of them are signed.
+    pub signed: u64,
+}
+
+/// A point of the log that its last entry is known of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Point {
+    pub(super) edge: Edge,
+    pub(super) cursor: Cursor,
+    /// The SHA-256 of what is stored there.
+    pub(super) stored: Hash,
+}
+
+/// A segment that was found right.
+pub(super) struct SeenSegment {
+    pub(super) header: Header,
+    pub(super) size: u64,
+    /// The root of the tree over its own entries.
+    pub(super) root: Hash,
+}
+
+/// A walk over the segments of a log, in their order.
+pub(super) struct Walk {
+    checkpoints: VecDeque<Checkpoint>,
+    /// What is wrong with the file of checkpoints.
+    signed_badly: Option<Fault>,
+    first: Option<u64>,
+    /// The size of the last checkpoint that held.
+    held: u64,
+    /// Where the walk is; `None` before the first entry.
+    pub(super) point: Option<Point>,
+    /// Where it was at the last checkpoint that held.
+    pub(super) sealed: Option<Point>,
+}
+
+impl Walk {
+    /// A walk that trusts what `keys` have signed.
+    pub(super) fn new(checkpoints: &[u8], keys: &[NoteVerifier]) -> Self {
+        let (checkpoints, signed_badly) = read_checkpoints(checkpoints, keys);
+        Self { checkpoints, signed_badly, first: None, held: 0, point: None, sealed: None }
+    }
+
+    /// Goes over one segment.
+    pub(super) fn segment(&mut self, file: &str, bytes: &[u8]) -> Result<SeenSegment, Fault> {
+        let fault = |place, problem: &str| Fault {
+            file: file.to_owned(),
+            place,
+            problem: problem.to_owned(),
+        };
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let header = lines.next().and_then(Header::parse);
+        let header = header.ok_or_else(|| fault(Place::Header, "it is not one"))?;
+        if first_of(file) != Some(header.edge.size()) {
+            return Err(fault(Place::Header, "it is that of another segment"));
+        }
+        self.join(file, &header)?;
+        let (mut edge, mut own) = (header.edge.clone(), Edge::default());
+        let mut lines = lines.peekable();
+        while let Some(line) = lines.next() {
+            let index = edge.size();
+            if lines.peek().is_none() {
+                // What follows the end of the last line: nothing, where it was written to its end.
+                if line.is_empty() {
+                    break;
+                }
+                return Err(fault(Place::Entry(index), "it is cut off"));
+            }
+            let (line, entry) = Line::parse(line, index)
+                .map_err(|problem| fault(Place::Entry(index), &problem))?;
+            let cursor = entry.cursor.parse().ok();
+            let before = self.point.as_ref().map(|point| point.cursor);
+            let cursor = cursor
+                .filter(|cursor| before.is_none_or(|before| before < *cursor))
+                .ok_or_else(|| fault(Place::Entry(index), "it stands not behind the one before"))?;
+            edge.push(line.leaf());
+            own.push(line.leaf());
+            let point = Point { edge: edge.clone(), cursor, stored: digest(&line.stored) };
+            self.check(file, &header.origin, &point)?;
+            self.point = Some(point);
+        }
+        if own.size() == 0 {
+            return Err(fault(Place::File, "it has no entries"));
+        }
+        Ok(SeenSegment { header, size: edge.size(), root: own.root() })
+    }
+
+    /// Whether a segment that begins so may stand here.
+    fn join(&mut self, file: &str, header: &Header) -> Result<(), Fault> {
+        let (here, first) = (self.point.as_ref().map(|point| &point.edge), header.edge.size());
+        let size = here.map_or(self.first.unwrap_or(0), Edge::size);
+        let place = if here.is_some_and(|here| here.size() >= first) {
+            Place::Header
+        } else {
+            Place::Entries(size, first.saturating_sub(1))
+        };
+        let problem = match (header.start, here) {
+            (Start::Begins, None) => None,
+            (Start::Begins, Some(_)) => Some("the log begins twice"),
+            (Start::Continues, Some(here)) if *here == header.edge => None,
+            (Start::Continues, Some(here)) if here.size() >= first => {
+                Some("its hashes are not those of the entries before it")
+            }
+            (Start::Continues, _) => Some("they are missing"),
+            (Start::Rejoins, None) => None,
+            (Start::Rejoins, Some(here)) if here.size() < first => None,
+            (Start::Rejoins, Some(_)) => Some("it begins before the end of the one before it"),
+        };
+        if let Some(problem) = problem {
+            return Err(Fault { file: file.to_owned(), place, problem: problem.to_owned() });
+        }
+        // What was signed before the first entry that is here must have been here once.
+        if let Some(missing) = self.checkpoints.front().filter(|checkpoint| checkpoint.size <= first) {
+            let place = Place::Entries(self.held.max(size), missing.size.saturating_sub(1));
+            let problem = "they were signed, and are missing".to_owned();
+            return Err(Fault { file: file.to_owned(), place, problem });
+        }
+        self.first.get_or_insert(first);
+        if header.start != Start::Continues {
+            self.held = first;
+        }
+        Ok(())
+    }
+
+    /// Compares with the checkpoint of this size, if there is one.
+    fn check(&mut self, file: &str, origin: &str, point: &Point) -> Result<(), Fault> {
+        let size = point.edge.size();
+        let Some(next) = self.checkpoints.front() else { return Ok(()) };
+        if next.size != size {
+            if size.is_multiple_of(SEAL_EVERY) && self.signed_badly.is_none() {
+                let (place, problem) = (Place::Checkpoint(size), "it is missing".to_owned());
+                self.signed_badly = Some(Fault { file: CHECKPOINTS.to_owned(), place, problem });
+            }
+            return Ok(());
+        }
+        if next.origin != origin || next.root != point.edge.root() {
+            let place = Place::Entries(self.held, size - 1);
+            let problem = format!("they are not what was signed at the size {size}");
+            return Err(Fault { file: file.to_owned(), place, problem });
+        }
+        self.checkpoints.pop_front();
+        self.held = size;
+        self.sealed = Some(point.clone());
+        Ok(())
+    }
+
+    /// Whether every size that is to be signed is. A kill between an entry and its checkpoint leaves one
+    /// that is not, until the next start.
+    fn check_all_signed(&self, size: u64) -> Result<(), Fault> {
+        let next = (self.held / SEAL_EVERY + 1) * SEAL_EVERY;
+        if next > size {
+            return Ok(());
+        }
+        let (file, problem) = (CHECKPOINTS.to_owned(), "it is missing".to_owned());
+        Err(Fault { file, place: Place::Checkpoint(next), problem })
+    }
+
+    /// Whether all that was signed is there.
+    pub(super) fn finish(&self) -> Result<Verified, Fault> {
+        let size = self.point.as_ref().map_or(0, |point| point.edge.size());
+        if let Some(missing) = self.checkpoints.back() {
+            let place = Place::Entries(size, missing.size.saturating_sub(1));
+            let problem = "they were signed, and are missing".to_owned();
+            return Err(Fault { file: CHECKPOINTS.to_owned(), place, problem });
+        }
+        if let Some(fault) = &self.signed_badly {
+            return Err(fault.clone());
+        }
+        Ok(Verified { first: self.first.unwrap_or(0), size, signed: self.held })
+    }
+}
+
+/// The checkpoints of the file that hold by themselves, and the first thing wrong with it.
+fn read_checkpoints(
+    bytes: &[u8],
+    keys: &[NoteVerifier],
+) -> (VecDeque<Checkpoint>, Option<Fault>) {
+    let mut found: VecDeque<Checkpoint> = VecDeque::new();
+    let mut wrong = None;
+    let mut fault = |place, problem: String| {
+        wrong.get_or_insert(Fault { file: CHECKPOINTS.to_owned(), place, problem });
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let (notes, whole) = notes(&text);
+    for (index, note) in notes.iter().enumerate() {
+        match Checkpoint::open(note, keys) {
+            Ok(checkpoint) if found.back().is_some_and(|last| last.size >= checkpoint.size) => {
+                fault(Place::Note(index), "it stands not behind the one before".to_owned());
+            }
+            Ok(checkpoint) => found.push_back(checkpoint),
+            Err(problem) => fault(Place::Note(index), problem),
+        }
+    }
+    if whole < text.len() {
+        fault(Place::Note(notes.len()), "it is cut off".to_owned());
+    }
+    (found, wrong)
+}
+
+/// Checks the files of a log, which `read` has by their names, against the public keys.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn verify<E: fmt::Display>(
+    names: &[String],
+    keys: &[NoteVerifier],
+    mut read: impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<Verified, Fault> {
+    let mut bytes = |name: &str| {
+        read(name).map_err(|error| Fault {
+            file: name.to_owned(),
+            place: Place::File,
+            problem: error.to_string(),
+        })
+    };
+    let has = |name: &str| names.iter().any(|named| named == name);
+    let checkpoints = if has(CHECKPOINTS) { bytes(CHECKPOINTS)? } else { Vec::new() };
+    let mut walk = Walk::new(&checkpoints, keys);
+    let mut segments: Vec<&String> = names.iter().filter(|name| first_of(name).is_some()).collect();
+    segments.sort();
+    for name in segments {
+        walk.segment(name, &bytes(name)?)?;
+    }
+    let verified = walk.finish()?;
+    walk.check_all_signed(verified.size)?;
+    if has(PUBLIC_KEY) {
+        check_keys(&bytes(PUBLIC_KEY)?, keys)?;
+    }
+    if let Some(name) = names.iter().find(|name| !is_of_a_log(name)) {
+        let problem = "it is no file of a log".to_owned();
+        return Err(Fault { file: name.clone(), place: Place::File, problem });
+    }
+    Ok(verified)
+}
+
+fn is_of_a_log(name: &str) -> bool {
+    name == CHECKPOINTS || name == PUBLIC_KEY || first_of(name).is_some()
+}
+
+/// The file of public keys is there for convenience. It proves nothing, but must not mislead.
+fn check_keys(bytes: &[u8], keys: &[NoteVerifier]) -> Result<(), Fault> {
+    let text = String::from_utf8_lossy(bytes);
+    let is_known = |line: &str| line.parse().is_ok_and(|key: NoteVerifier| keys.contains(&key));
+    if text.ends_with('\n') && text.split_terminator('\n').all(is_known) {
+        return Ok(());
+    }
+    let problem = "it holds a key that is none of the given ones".to_owned();
+    Err(Fault { file: PUBLIC_KEY.to_owned(), place: Place::File, problem })
+}

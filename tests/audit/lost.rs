@@ -1,0 +1,110 @@
+//! HISTORY_LOST: a stream that is not what was signed stops the log, and nothing is rewritten.
+
+use std::sync::Arc;
+
+use urgence::audit::Halt;
+use urgence::store::{AuditEdge, MemoryStore, Store};
+
+use crate::{Directory, Replica, accept, files, store};
+
+/// A log of 100 entries, then another store in the place of the first; the files stay as they were.
+async fn found_with(other: &Arc<MemoryStore>) -> String {
+    let directory = Directory::new();
+    let first = store().await;
+    accept(&first, 0, 100).await;
+    Replica::new(&first, &directory.0).catch_up().await;
+    let before = files(&directory.0);
+    let mut replica = Replica::new(other, &directory.0);
+    let told = replica.follower.catch_up().await.unwrap_err();
+    assert!(matches!(replica.record.halted(), Some(Halt::HistoryLost(_))));
+    assert_eq!(replica.record.problems().len(), 1);
+    // It stays so: nothing that comes later is signed.
+    accept(other, 5_000, 100).await;
+    assert_eq!(replica.follower.catch_up().await, Err(told.clone()));
+    assert_eq!(files(&directory.0), before);
+    assert!(told.starts_with("HISTORY_LOST: "), "{told}");
+    told
+}
+
+#[tokio::test]
+async fn a_flushed_redis() {
+    let told = found_with(&store().await).await;
+    assert!(told.contains("the stream ends at 0-0"), "{told}");
+}
+
+#[tokio::test]
+async fn an_older_copy() {
+    let older = store().await;
+    accept(&older, 0, 90).await;
+    let told = found_with(&older).await;
+    assert!(told.contains("the stream ends at"), "{told}");
+}
+
+#[tokio::test]
+async fn an_older_copy_that_has_gone_on() {
+    let older = store().await;
+    accept(&older, 0, 90).await;
+    accept(&older, 200, 50).await;
+    let told = found_with(&older).await;
+    assert!(told.contains("is gone"), "{told}");
+}
+
+#[tokio::test]
+async fn another_entry_in_the_place_of_the_last() {
+    let other = store().await;
+    accept(&other, 0, 99).await;
+    // In the same millisecond, another request.
+    other.set_now(crate::START + std::time::Duration::from_millis(99));
+    let at = crate::START + std::time::Duration::from_millis(99);
+    let intake = urgence_intake();
+    let next = crate::support::make::accepted(&intake, at, &crate::policy());
+    let commit = urgence::store::Commit {
+        next,
+        observed_at: at,
+        age_max: std::time::Duration::from_mins(1),
+        said: urgence::store::Said::Nothing,
+        forgotten: Vec::new(),
+        note: None,
+        trace: None,
+    };
+    other.commit(commit).await.unwrap();
+    let told = found_with(&other).await;
+    assert!(told.contains("another entry stands at"), "{told}");
+}
+
+fn urgence_intake() -> urgence::core::Intake {
+    crate::support::make::intake("authority-9", "another", urgence::core::Nature::ThreatToLife)
+}
+
+/// The stream no longer has the last entry, which may be since it was trimmed; but a log that Redis
+/// knows to be shorter than ours was never trimmed so far.
+#[tokio::test]
+async fn a_trimmed_stream_and_a_shorter_log() {
+    let other = store().await;
+    accept(&other, 0, 300).await;
+    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
+    assert_eq!(other.trim(at).await.unwrap(), 200);
+    let told = found_with(&other).await;
+    assert!(told.contains("no log as long as the 100 entries"), "{told}");
+}
+
+#[tokio::test]
+async fn another_replica_s_tree_of_the_same_size() {
+    let (one, two) = (Directory::new(), Directory::new());
+    let (store_one, store_two) = (store().await, store().await);
+    accept(&store_one, 0, 64).await;
+    accept(&store_two, 1, 64).await;
+    Replica::new(&store_two, &two.0).catch_up().await;
+    let theirs: AuditEdge = store_two.audit_edge().await.unwrap().unwrap();
+    let mut replica = Replica::new(&store_one, &one.0);
+    accept(&store_one, 200, 1).await;
+    // The first look keeps where the log begins; meanwhile another one keeps another tree.
+    store_one
+        .keep_audit_edge(&AuditEdge { size: 0, cursor: urgence::store::Cursor::default(), state: "-\n-\n".to_owned() })
+        .await
+        .unwrap();
+    store_one.keep_audit_edge(&theirs).await.unwrap();
+    let told = replica.follower.catch_up().await;
+    // It begins where Redis says, and finds that the stream has another entry there.
+    assert!(told.unwrap_err().contains("HISTORY_LOST"));
+}

@@ -1,0 +1,198 @@
+//! What was done to the files of a log is found, and named.
+
+use std::collections::BTreeSet;
+
+use urgence::audit::entry::{hex, Line};
+use urgence::audit::{Place, SEAL_EVERY, Verified};
+
+use crate::{SEGMENT_LEN, files, log_of, verified};
+
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The lines of a segment behind its first, each with its end.
+fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
+    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+}
+
+fn segments(files: &Files) -> Vec<usize> {
+    (0..files.len()).filter(|index| files[*index].0.ends_with(".log")).collect()
+}
+
+/// The place that verification names once `change` was done to the lines of the first segment.
+fn named(files: &Files, change: impl Fn(&mut Vec<Vec<u8>>)) -> Place {
+    let mut changed = files.clone();
+    let mut of_segment = lines(&changed[0].1);
+    change(&mut of_segment);
+    changed[0].1 = of_segment.concat();
+    verified(&changed).unwrap_err().place
+}
+
+#[tokio::test]
+async fn a_log_is_as_it_was_signed() {
+    let directory = log_of(300).await;
+    let files = files(&directory.0);
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let segment = |first: u64| format!("{first:020}.log");
+    assert_eq!(
+        names,
+        [
+            segment(0).as_str(),
+            segment(SEGMENT_LEN).as_str(),
+            segment(2 * SEGMENT_LEN).as_str(),
+            "checkpoints",
+            "public-key"
+        ]
+    );
+    assert_eq!(verified(&files), Ok(Verified { first: 0, size: 300, signed: 256 }));
+}
+
+#[tokio::test]
+async fn every_flipped_bit_of_every_file_is_found() {
+    let directory = log_of(SEAL_EVERY).await;
+    let right = files(&directory.0);
+    assert_eq!(right.len(), 3);
+    for file in 0..right.len() {
+        let mut flipped = right.clone();
+        for position in 0..right[file].1.len() {
+            for bit in [1, 0x20, 0x80] {
+                flipped[file].1[position] ^= bit;
+                let fault = verified(&flipped);
+                assert!(fault.is_err(), "{} byte {position} bit {bit}", right[file].0);
+                flipped[file].1[position] ^= bit;
+            }
+        }
+        assert!(verified(&flipped).is_ok());
+    }
+}
+
+/// Of each entry the first byte, the last, and some between; the fault names exactly this entry.
+#[tokio::test]
+async fn a_flipped_byte_is_found_in_its_entry() {
+    let directory = log_of(2 * SEGMENT_LEN).await;
+    let right = files(&directory.0);
+    for file in segments(&right) {
+        let first: u64 = right[file].0[..20].parse().unwrap();
+        let mut at = lines(&right[file].1)[0].len();
+        for (index, line) in (first..).zip(&lines(&right[file].1)[1..]) {
+            for offset in [0, 63, 64, 70, line.len() / 2, line.len() - 2] {
+                let mut flipped = right.clone();
+                flipped[file].1[at + offset] ^= 1;
+                let fault = verified(&flipped).unwrap_err();
+                assert_eq!((fault.place, &fault.file), (Place::Entry(index), &right[file].0));
+            }
+            at += line.len();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_swapped_or_doubled_entry_is_named() {
+    let directory = log_of(SEGMENT_LEN).await;
+    let right = files(&directory.0);
+    for index in 0..SEGMENT_LEN {
+        let line = usize::try_from(index).unwrap() + 1;
+        let is_last = index == SEGMENT_LEN - 1;
+        let dropped = named(&right, |lines| _ = lines.remove(line));
+        let expected = if is_last { Place::Entries(index, index) } else { Place::Entry(index) };
+        assert_eq!(dropped, expected);
+        assert_eq!(
+            named(&right, |lines| lines.insert(line, lines[line].clone())),
+            Place::Entry(index + 1)
+        );
+        if !is_last {
+            assert_eq!(named(&right, |lines| lines.swap(line, line + 1)), Place::Entry(index));
+        }
+        let cut = named(&right, |lines| {
+            lines.truncate(line + 1);
+            lines[line].pop();
+        });
+        assert_eq!(cut, Place::Entry(index));
+        let truncated = named(&right, |lines| lines.truncate(line));
+        let expected =
+            if index == 0 { Place::File } else { Place::Entries(index, SEGMENT_LEN - 1) };
+        assert_eq!(truncated, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_changed_with_its_hash_is_found_by_the_checkpoint_that_covers_it() {
+    let directory = log_of(SEGMENT_LEN).await;
+    let right = files(&directory.0);
+    for index in 0..SEGMENT_LEN {
+        let place = named(&right, |lines| {
+            let line = &mut lines[usize::try_from(index).unwrap() + 1];
+            let (parsed, entry) = Line::parse(&line[..line.len() - 1], index).unwrap();
+            let json = parsed.json.replace(&entry.desk, "mail");
+            let forged = Line { json, stored: parsed.stored };
+            *line = forged.render().into_bytes();
+            assert!(line.starts_with(hex(&forged.leaf()).as_bytes()));
+        });
+        let first = index / SEAL_EVERY * SEAL_EVERY;
+        assert_eq!(place, Place::Entries(first, first + SEAL_EVERY - 1), "entry {index}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named() {
+    let directory = log_of(4 * SEGMENT_LEN).await;
+    let right = files(&directory.0);
+    for (number, file) in (0..).zip(segments(&right)) {
+        let mut without = right.clone();
+        without.remove(file);
+        let first = number * SEGMENT_LEN;
+        let Place::Entries(from, to) = verified(&without).unwrap_err().place else {
+            panic!("{:?}", verified(&without));
+        };
+        assert_eq!(from, first);
+        assert!(to >= first + SEAL_EVERY - 1);
+    }
+    let none: Files = right.iter().filter(|(name, _)| !name.ends_with(".log")).cloned().collect();
+    let place = verified(&none).unwrap_err().place;
+    assert_eq!(place, Place::Entries(0, 4 * SEGMENT_LEN - 1));
+    let unsigned: Files = right.iter().filter(|(name, _)| name != "checkpoints").cloned().collect();
+    assert_eq!(verified(&unsigned).unwrap_err().place, Place::Checkpoint(SEAL_EVERY));
+}
+
+#[tokio::test]
+async fn what_was_done_to_the_checkpoints_is_named() {
+    let directory = log_of(4 * SEAL_EVERY).await;
+    let right = files(&directory.0);
+    let at = right.iter().position(|(name, _)| name == "checkpoints").unwrap();
+    let notes: Vec<Vec<u8>> =
+        lines(&right[at].1).chunks(5).map(<[Vec<u8>]>::concat).collect();
+    assert_eq!(notes.len(), 4);
+    let place = |notes: Vec<Vec<u8>>| {
+        let mut changed = right.clone();
+        changed[at].1 = notes.concat();
+        verified(&changed).unwrap_err().place
+    };
+    let mut dropped = notes.clone();
+    dropped.remove(1);
+    assert_eq!(place(dropped), Place::Checkpoint(2 * SEAL_EVERY));
+    let mut last = notes.clone();
+    last.pop();
+    assert_eq!(place(last), Place::Checkpoint(4 * SEAL_EVERY));
+    let mut swapped = notes.clone();
+    swapped.swap(0, 1);
+    assert_eq!(place(swapped), Place::Note(1));
+    let mut doubled = notes.clone();
+    doubled.insert(1, notes[0].clone());
+    assert_eq!(place(doubled), Place::Note(1));
+    let mut cut = notes.clone();
+    cut[3].truncate(40);
+    assert_eq!(place(cut), Place::Note(3));
+}
+
+#[tokio::test]
+async fn another_log_s_checkpoint_holds_for_no_entry_of_this_one() {
+    let (one, other) = (log_of(SEAL_EVERY).await, log_of(SEAL_EVERY + 1).await);
+    let (right, mut mixed) = (files(&one.0), files(&other.0));
+    // Both begin alike, so the same checkpoint holds for both.
+    assert_eq!(right[1], mixed[1]);
+    assert!(verified(&mixed).is_ok());
+    let mut sizes = BTreeSet::new();
+    mixed[1].1 = String::from_utf8(mixed[1].1.clone()).unwrap().replace("\n64\n", "\n65\n").into();
+    sizes.insert(verified(&mixed).unwrap_err().to_string());
+    let told = sizes.first().unwrap();
+    assert!(told.contains("does not fit the text"), "{told}");
+}
