@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::QUIET_AFTER;
 use super::edge_state::EdgeState;
 use super::entry::digest;
 use super::log::{Log, LogError};
 use super::record::Record;
-use super::QUIET_AFTER;
 use crate::core::Timestamp;
 use crate::store::{AuditEdge, Cursor, Store, StoreError};
 use crate::telemetry::metrics;
@@ -157,9 +157,10 @@ impl<S: Store> Follower<S> {
         let entries: Vec<(Cursor, Vec<u8>)> =
             entries.into_iter().map(|entry| (entry.cursor, entry.stored)).collect();
         let last = entries.last().map_or(cursor, |(cursor, _)| *cursor);
-        let is_quiet = self.store.now_estimate().is_some_and(|now| {
-            now.since(Timestamp::from_millis(last.millis)) >= QUIET_AFTER
-        });
+        let is_quiet = self
+            .store
+            .now_estimate()
+            .is_some_and(|now| now.since(Timestamp::from_millis(last.millis)) >= QUIET_AFTER);
         self.with_log(move |log| {
             if !entries.is_empty() {
                 log.append(&entries)?;
@@ -214,7 +215,9 @@ impl<S: Store> Follower<S> {
         let size = self.record.size();
         let edge = self.store.audit_edge().await?;
         let Some(edge) = edge.filter(|edge| edge.size > size && edge.cursor > cursor) else {
-            return lost(format!("Redis knows of no log as long as the {size} entries of this one"));
+            return lost(format!(
+                "Redis knows of no log as long as the {size} entries of this one"
+            ));
         };
         let state = EdgeState::parse(&edge).ok_or(Trouble::Edge)?;
         tracing::warn!(

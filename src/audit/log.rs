@@ -197,10 +197,8 @@ impl Log {
         let path = settings.path(CHECKPOINTS);
         let checkpoints = read_or_empty(&path).map_err(settings.failed("read the checkpoints"))?;
         let mut walk = Walk::new(&checkpoints, &keys);
-        let broken = |fault| LogError::Broken {
-            directory: settings.directory.display().to_string(),
-            fault,
-        };
+        let broken =
+            |fault| LogError::Broken { directory: settings.directory.display().to_string(), fault };
         let mut log = Self::empty(settings, Start::Begins);
         for name in settings.names()?.iter().filter(|name| first_of(name).is_some()) {
             let bytes = fs::read(settings.path(name)).map_err(settings.failed("read a segment"))?;
@@ -217,10 +215,10 @@ impl Log {
         walk.finish().map_err(broken)?;
         let Some(point) = walk.point else { return Ok(None) };
         let text = String::from_utf8_lossy(&checkpoints);
-        log.sealed = walk.sealed.zip(notes(&text).0.last()).map(|(point, note)| Sealed {
-            point,
-            note: (*note).to_owned(),
-        });
+        log.sealed = walk
+            .sealed
+            .zip(notes(&text).0.last())
+            .map(|(point, note)| Sealed { point, note: (*note).to_owned() });
         (log.edge, log.cursor, log.stored) = (point.edge, point.cursor, Some(point.stored));
         log.start = Start::Continues;
         log.lock = Some(lock);
@@ -505,7 +503,8 @@ impl Hashes for LogHashes<'_> {
     }
 
     fn leaf(&mut self, index: u64) -> Result<Hash, LogError> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("entry {index} is not here"));
+        let missing =
+            || io::Error::new(io::ErrorKind::NotFound, format!("entry {index} is not here"));
         let failed = |error| self.log.settings.failed("read an entry")(error);
         let Some((&first, _)) = self.log.segments.range(..=index).next_back() else {
             return Err(failed(missing()));

@@ -245,7 +245,8 @@ fn open<T>(
     what: &'static str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, Unproven> {
-    let text = open_note(note, keys).map_err(|error| Unproven { what, problem: error.to_string() })?;
+    let text =
+        open_note(note, keys).map_err(|error| Unproven { what, problem: error.to_string() })?;
     parse(text).ok_or_else(|| Unproven { what, problem: "its text has another form".to_owned() })
 }
 

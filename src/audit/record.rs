@@ -205,7 +205,11 @@ impl Record {
         for (first, end) in log.segments().filter(|(_, end)| *end > from) {
             let here = from + shown.len() as u64;
             if here < first {
-                return if shown.is_empty() { Err(RecordError::Elsewhere(first)) } else { Ok(shown) };
+                return if shown.is_empty() {
+                    Err(RecordError::Elsewhere(first))
+                } else {
+                    Ok(shown)
+                };
             }
             let skip = usize::try_from(here - first).unwrap_or(usize::MAX);
             let wanted = count - shown.len();
@@ -228,7 +232,8 @@ impl Record {
         accepted_at: Timestamp,
     ) -> Result<(ShownEntry, Proof), RecordError> {
         self.prove(accepted_at, |entry| {
-            entry.outline.version == Some(1) && entry.outline.case.as_deref() == Some(case.compact())
+            entry.outline.version == Some(1)
+                && entry.outline.case.as_deref() == Some(case.compact())
         })
     }
 

@@ -69,7 +69,8 @@ impl Edge {
     /// The root of the tree.
     #[must_use]
     pub fn root(&self) -> Hash {
-        let joined = self.hashes.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
+        let joined =
+            self.hashes.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
         joined.unwrap_or_else(|| Sha256::digest([]).into())
     }
 

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use super::SEAL_EVERY;
 use super::checkpoint::{Checkpoint, notes};
 use super::entry::{Line, digest};
 use super::segment::{CHECKPOINTS, Header, PUBLIC_KEY, Start, first_of};
 use super::tree::{Edge, Hash};
-use super::SEAL_EVERY;
 use crate::sign::NoteVerifier;
 use crate::store::Cursor;
 
@@ -131,8 +131,8 @@ impl Walk {
                 }
                 return Err(fault(Place::Entry(index), "it is cut off"));
             }
-            let (line, entry) = Line::parse(line, index)
-                .map_err(|problem| fault(Place::Entry(index), &problem))?;
+            let (line, entry) =
+                Line::parse(line, index).map_err(|problem| fault(Place::Entry(index), &problem))?;
             let cursor = entry.cursor.parse().ok();
             let before = self.point.as_ref().map(|point| point.cursor);
             let cursor = cursor
@@ -175,7 +175,9 @@ impl Walk {
             return Err(Fault { file: file.to_owned(), place, problem: problem.to_owned() });
         }
         // What was signed before the first entry that is here must have been here once.
-        if let Some(missing) = self.checkpoints.front().filter(|checkpoint| checkpoint.size <= first) {
+        if let Some(missing) =
+            self.checkpoints.front().filter(|checkpoint| checkpoint.size <= first)
+        {
             let place = Place::Entries(self.held.max(size), missing.size.saturating_sub(1));
             let problem = "they were signed, and are missing".to_owned();
             return Err(Fault { file: file.to_owned(), place, problem });
@@ -236,10 +238,7 @@ impl Walk {
 }
 
 /// The checkpoints of the file that hold by themselves, and the first thing wrong with it.
-fn read_checkpoints(
-    bytes: &[u8],
-    keys: &[NoteVerifier],
-) -> (VecDeque<Checkpoint>, Option<Fault>) {
+fn read_checkpoints(bytes: &[u8], keys: &[NoteVerifier]) -> (VecDeque<Checkpoint>, Option<Fault>) {
     let mut found: VecDeque<Checkpoint> = VecDeque::new();
     let mut wrong = None;
     let mut fault = |place, problem: String| {

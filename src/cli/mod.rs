@@ -102,8 +102,7 @@ fn serve(settings: Box<Settings>) -> ExitCode {
             Ok(exporting) => exporting,
             Err(error) => return failed(&error),
         };
-        let building =
-            App::build(*settings, desks, fingerprints, tls, ring, signing, metrics);
+        let building = App::build(*settings, desks, fingerprints, tls, ring, signing, metrics);
         serve_until_stopped(building, exporting).await
     })
 }

@@ -30,8 +30,8 @@ use std::time::Duration;
 
 use crate::core::memory::ActKey;
 use crate::core::{
-    AuthorityId, AuthorityStanding, Case, CaseId, Change, DeskName, Fingerprint, Incident,
-    IncidentName, Lane, Next, Notice, Policy, PolicyId, Timestamp, Told,
+    AuthorityId, AuthorityStanding, Case, CaseId, DeskName, Fingerprint, Incident, IncidentName,
+    Lane, Next, Notice, Policy, PolicyId, Timestamp,
 };
 pub use crate::seal::Content;
 use crate::seal::KeyRing;

@@ -100,7 +100,11 @@ async fn another_replica_s_tree_of_the_same_size() {
     accept(&store_one, 200, 1).await;
     // The first look keeps where the log begins; meanwhile another one keeps another tree.
     store_one
-        .keep_audit_edge(&AuditEdge { size: 0, cursor: urgence::store::Cursor::default(), state: "-\n-\n".to_owned() })
+        .keep_audit_edge(&AuditEdge {
+            size: 0,
+            cursor: urgence::store::Cursor::default(),
+            state: "-\n-\n".to_owned(),
+        })
         .await
         .unwrap();
     store_one.keep_audit_edge(&theirs).await.unwrap();

@@ -92,7 +92,8 @@ async fn accept(store: &MemoryStore, from: u64, count: u64) {
     for number in from..from + count {
         let at = START + std::time::Duration::from_millis(number);
         store.set_now(at);
-        let intake = intake(&format!("authority-{}", number % 3), &number.to_string(), Nature::ThreatToLife);
+        let intake =
+            intake(&format!("authority-{}", number % 3), &number.to_string(), Nature::ThreatToLife);
         let next = accepted(&intake, at, &policy());
         let commit = Commit {
             next,

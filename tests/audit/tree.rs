@@ -40,7 +40,10 @@ fn an_edge_has_the_root_of_the_library_at_every_size() {
     let mut library: MemoryBackedTree<Sha256, Vec<u8>> = MemoryBackedTree::new();
     let mut edge = Edge::default();
     for size in 0..=SIZE_MAX {
-        assert_eq!((edge.size(), edge.root().as_slice()), (size, library.root().as_bytes().as_slice()));
+        assert_eq!(
+            (edge.size(), edge.root().as_slice()),
+            (size, library.root().as_bytes().as_slice())
+        );
         // What is kept of it is enough to go on.
         edge = Edge::from_parts(size, edge.hashes().to_vec()).unwrap();
         edge.push(leaf_hash(&entry(size)));

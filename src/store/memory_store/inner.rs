@@ -9,8 +9,8 @@ use crate::core::{
     AuthorityId, Band, Case, CaseId, Fingerprint, IncidentName, Lane, Policy, PolicyId, Timestamp,
 };
 use crate::store::{
-    AuditEdge, Commit, Contents, Cursor, Entry, Facts, Figures, Index, Outcome, Position, Said, SeenItem,
-    Unreadable, codec, reads,
+    AuditEdge, Commit, Contents, Cursor, Entry, Facts, Figures, Index, Outcome, Position, Said,
+    SeenItem, Unreadable, codec, reads,
 };
 
 #[derive(Debug)]

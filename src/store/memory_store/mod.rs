@@ -11,8 +11,8 @@ use inner::Inner;
 
 use super::{
     AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected,
-    Inspection, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem,
-    StandingCommit, Store, StoreError, codec,
+    Inspection, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor,
+    SeenItem, StandingCommit, Store, StoreError, codec,
 };
 use crate::core::memory::ActKey;
 use crate::core::{

@@ -29,9 +29,9 @@ pub use connections::{
     connection_cut, connection_refused, handshake, open_connections, revocation_list_due,
 };
 pub use paging::{
-    Heartbeat, Repair, Stage, Violation, audit_history, audit_log, heartbeat, heartbeat_configured, page_attempted,
-    page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired, shadow, sinks_known,
-    synthetic, violations,
+    Heartbeat, Repair, Stage, Violation, audit_history, audit_log, heartbeat, heartbeat_configured,
+    page_attempted, page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired,
+    shadow, sinks_known, synthetic, violations,
 };
 pub use sealing::{SealFailure, data_key_destroyed, log_rewritten, resealed, seal_failed};
 
