@@ -48,7 +48,7 @@ impl PolicyFile {
     }
 }
 
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "lease",
     "bands",
     "promises",
@@ -64,6 +64,7 @@ const SECTIONS: [&str; 15] = [
     "routing",
     "data",
     "transparency",
+    "admission",
 ];
 
 /// Reads the text of the policy file `file`, and the files of secrets that it names, which stand

@@ -180,7 +180,7 @@ fn live_parts(
     policy: &Policy,
     live: &Live,
     settings: &BTreeMap<SinkName, SinkSettings>,
-) -> [String; 6] {
+) -> [String; 7] {
     let with_kind = |sink: &SinkName| match settings.get(sink) {
         Some(settings) => format!("{sink} ({})", settings.kind()),
         None => sink.to_string(),
@@ -203,6 +203,11 @@ fn live_parts(
         };
         [category.word().to_owned(), kept, holding.description.clone()]
     }));
+    let classes = [("routine", live.admission.routine), ("emergency", live.admission.emergency)];
+    let admission = columns(classes.map(|(class, budget)| {
+        let [per_minute, burst] = budget.numbers().map(|(key, number)| format!("{key} {number}"));
+        [class.to_owned(), per_minute, burst]
+    }));
     let holdings = if holdings.is_empty() { "  nothing told\n".to_owned() } else { holdings };
     [
         format!("[contacts] where each is reached\n{contacts}"),
@@ -211,6 +216,7 @@ fn live_parts(
         format!("[routing] countries: {countries}\n"),
         format!("[data] what the provider holds\n{holdings}"),
         format!("[transparency] min_cell {}\n", live.min_cell),
+        format!("[admission] how many requests one authority may send\n{admission}"),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! Why a use case failed. It knows nothing of gRPC.
 
+use std::time::Duration;
+
 use crate::core::Refusal;
 use crate::core::incident::IncidentRefusal;
 use crate::core::standing::StandingRefusal;
@@ -35,6 +37,18 @@ pub enum Error {
     NotDurable {
         /// What it does not keep.
         problem: String,
+    },
+    /// The authority has sent more routine requests than it may.
+    #[error("this authority sends more routine requests than it may; send this one later")]
+    BudgetSpent {
+        /// When there is room for one.
+        retry_after: Duration,
+    },
+    /// The store is under pressure, and a routine request gives way.
+    #[error("emergencies go first now; send this routine request later")]
+    StoreBusy {
+        /// When to try.
+        retry_after: Duration,
     },
     /// Others were first, again and again.
     #[error("too many others changed this case at once")]

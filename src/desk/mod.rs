@@ -1,5 +1,6 @@
 //! The use cases: load, decide, commit, and again when somebody else was first.
 
+mod admission;
 mod background;
 mod claim_next;
 mod cooling;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
+use governor::clock::MonotonicClock;
 use tokio::sync::mpsc;
 
 use crate::clock::monotonic_now;
@@ -40,6 +42,7 @@ pub use crate::store::{
 };
 use crate::telemetry::metrics::{self, Submitted};
 
+use admission::Passage;
 pub use claim_next::{ClaimLine, WAIT_MAX};
 pub use duplicates::Duplicates;
 pub use error::Error;
@@ -68,6 +71,7 @@ pub struct Desk<S> {
     fingerprints: crate::fingerprint::FingerprintKey,
     /// The open incidents, as this process last saw them.
     open_incidents: ArcSwap<Vec<Incident>>,
+    admission: admission::Admission,
     hints: Hints,
     near: near::Near,
     line: mpsc::Sender<claim_next::Waiter>,
@@ -96,6 +100,7 @@ impl<S: Store> Desk<S> {
             name,
             store,
             policies: Policies::new(policy),
+            admission: admission::Admission::new(live.admission, registry.rates(), MonotonicClock),
             live: ArcSwap::from_pointee(live),
             registry: ArcSwap::from_pointee(registry),
             usable: ArcSwap::default(),
@@ -151,21 +156,43 @@ impl<S: Store> Desk<S> {
         let started = monotonic_now();
         let id = intake.case_id();
         let submitted = match self.admit(&mut intake) {
-            Ok(()) => {
-                self.note_background(id, &mut intake).await;
-                let extras = Extras { said: Said::Request(request.into()), note: None };
-                self.accept(id, &Command::Accept(intake), &extras).await
-            }
+            Ok(()) => self.take_in(intake, request).await,
             Err(error) => self.admitted_before(id, &intake, error).await,
         };
         let result = match &submitted {
             Ok(done) if done.is_replayed => Submitted::Replayed,
             Ok(_) => Submitted::Accepted,
-            Err(Error::Refused(_) | Error::NotEntitled(_)) => Submitted::Refused,
+            Err(
+                Error::Refused(_)
+                | Error::NotEntitled(_)
+                | Error::BudgetSpent { .. }
+                | Error::StoreBusy { .. },
+            ) => Submitted::Refused,
             Err(_) => Submitted::Failed,
         };
         metrics::submitted(result, started.elapsed());
         submitted
+    }
+
+    /// Takes in what may be asked, at once or when it is its turn.
+    async fn take_in(&self, intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
+        let authority = intake.authority.clone();
+        let _turn = match self.admission.passage(&intake, self.store.is_pressed()) {
+            Passage::Free => None,
+            Passage::InLine => Some(self.admission.turn(&authority).await),
+            Passage::Refused(error) => {
+                let _turn = self.admission.turn(&authority).await;
+                return self.admitted_before(intake.case_id(), &intake, error).await;
+            }
+        };
+        self.keep(intake, request).await
+    }
+
+    async fn keep(&self, mut intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
+        let id = intake.case_id();
+        self.note_background(id, &mut intake).await;
+        let extras = Extras { said: Said::Request(request.into()), note: None };
+        self.accept(id, &Command::Accept(intake), &extras).await
     }
 
     /// What was accepted stays so, whatever the registry says since: a repeat finds its case.

@@ -70,6 +70,7 @@ impl<S: Store> Desk<S> {
             self.tell(None, What::RegistryReplaced { registry: version }).await?;
         }
         self.policies.replace(policy);
+        self.admission.replace(live.admission, registry.rates());
         self.live.store(live.into());
         self.registry.store(registry.into());
         self.usable.store(usable.into());

@@ -52,11 +52,13 @@ impl<S: Store> Upkeep<S> {
             }
             if let Ok(figures) = self.desk.store.figures().await {
                 metrics::figures(self.desk.name(), &figures);
+                self.desk.admission.set_memory_short(is_memory_short(figures.memory_bytes));
                 *self.figures_read_at.lock().unwrap_or_else(PoisonError::into_inner) =
                     monotonic_now();
             }
             if trimmed_at.is_none_or(|at| at.elapsed() >= TRIM_EVERY) {
                 self.trim().await;
+                self.desk.admission.forget_idle();
                 trimmed_at = Some(monotonic_now());
             }
             if tended_at.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
@@ -76,5 +78,22 @@ impl<S: Store> Upkeep<S> {
             Ok(count) => metrics::events_trimmed(count),
             Err(error) => tracing::warn!(%error, "the events stream could not be trimmed"),
         }
+    }
+}
+
+/// Whether so little memory is left that routine requests must leave it to emergencies.
+fn is_memory_short((used, most): (u64, u64)) -> bool {
+    most > 0 && used / 9 >= most / 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_short_from_nine_tenths_on() {
+        assert!(!is_memory_short((u64::MAX, 0)), "there is no bound");
+        assert!(!is_memory_short((899_999, 1_000_000)));
+        assert!(is_memory_short((900_000, 1_000_000)));
     }
 }

@@ -1,11 +1,14 @@
 //! The only place that turns a failure into a status: a code for machines that retry, a reason for
 //! machines that branch, and words for people.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use crate::core::incident::IncidentRefusal;
 use crate::core::standing::StandingRefusal;
+use crate::core::time::millis;
 use crate::core::{CaseId, Refusal, Violation};
 use crate::desk::{Error, NotEntitled, StoreError};
 use crate::registry::rules::{Access, Rule};
@@ -29,6 +32,14 @@ fn with(
 ) -> Status {
     details.set_error_info(reason, ERROR_DOMAIN, [] as [(String, String); 0]);
     Status::with_error_details(code, message, details)
+}
+
+/// Something that may be sent again after so long, in whole milliseconds, begun ones counted whole.
+fn later(reason: &'static str, message: impl Into<String>, retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    let whole = Duration::from_millis(millis(retry_after) + 1);
+    details.set_retry_info(Some(whole));
+    with(Code::ResourceExhausted, reason, message, details)
 }
 
 /// Every violation at once; what does not fit is counted.
@@ -156,6 +167,9 @@ pub(super) fn error(error: Error) -> Status {
         | Error::TooOld
         | Error::Superseded
         | Error::Stopping => status(code, reason, error.to_string()),
+        Error::BudgetSpent { retry_after } | Error::StoreBusy { retry_after } => {
+            later(reason, error.to_string(), *retry_after)
+        }
         Error::Store(_) | Error::NotDurable { .. } | Error::Contended => {
             tracing::error!(reason, %error, "a call failed");
             let message = match code {
@@ -239,6 +253,8 @@ fn classify(error: &Error) -> (Code, &'static str) {
             StoreError::Unreadable { .. } => (Code::Internal, "STORED_CASE_UNREADABLE"),
         },
         Error::NotDurable { .. } => (Code::Unavailable, "NOT_DURABLE"),
+        Error::BudgetSpent { .. } => (Code::ResourceExhausted, "AUTHORITY_BUDGET_SPENT"),
+        Error::StoreBusy { .. } => (Code::ResourceExhausted, "STORE_BUSY"),
         Error::Contended => (Code::Unavailable, "CONTENDED"),
         Error::TooOld => (Code::OutOfRange, "RESUME_TOKEN_TOO_OLD"),
         Error::Superseded => (Code::Unavailable, "SUPERSEDED"),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::core::authority::Rate;
 use crate::core::{
     Authorities, Authority, AuthorityId, Caller, Identity, KeyId, Nature, PhoneId, Role, SpiffeId,
     Subject, Timestamp,
@@ -147,6 +148,13 @@ impl Registry {
                 authorities: Authorities::Only(authorities),
             })
         })
+    }
+
+    /// The authorities that may send another number of requests than the policy says.
+    #[must_use]
+    pub fn rates(&self) -> BTreeMap<AuthorityId, Rate> {
+        let rates = self.authorities().filter_map(|found| Some((found.id.clone(), found.rate?)));
+        rates.collect()
     }
 
     /// Everything that a disclosure may rest on.

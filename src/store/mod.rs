@@ -249,6 +249,9 @@ pub trait Store: Send + Sync + 'static {
     /// Why the store cannot keep what it would now promise; `None` when it can.
     fn not_durable(&self) -> Option<String>;
 
+    /// Whether so many writes wait that those which can wait elsewhere should.
+    fn is_pressed(&self) -> bool;
+
     /// The store's time now, or a little less, without asking it; `None` before its first answer.
     fn now_estimate(&self) -> Option<Timestamp>;
 }

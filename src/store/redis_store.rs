@@ -439,6 +439,10 @@ impl Store for RedisStore {
         }
     }
 
+    fn is_pressed(&self) -> bool {
+        self.writes.capacity() < QUEUE_MAX / 2
+    }
+
     fn now_estimate(&self) -> Option<Timestamp> {
         self.clock.estimate()
     }

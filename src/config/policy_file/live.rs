@@ -1,9 +1,11 @@
 //! The live part of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use super::{Entry, Reader, Table};
 use crate::core::incident::Objective;
+use crate::core::policy::admission::{Budget, Budgets};
 use crate::core::policy::live::{Contacts, Holding, Live};
 use crate::core::risk::RiskLimits;
 use crate::core::{ContactName, Country, DataCategory, SinkName};
@@ -29,6 +31,7 @@ impl Reader<'_> {
             countries: self.countries(root),
             holdings: self.holdings(root),
             min_cell: self.min_cell(root, usual.min_cell),
+            admission: self.admission(root, usual.admission),
         }
     }
 
@@ -136,6 +139,37 @@ impl Reader<'_> {
         entry
             .and_then(|entry| entry.count(&mut self.notes, "a number of requests"))
             .unwrap_or(usual)
+    }
+
+    fn admission(&mut self, root: &Table<'_>, usual: Budgets) -> Budgets {
+        let Some(table) = self.section(root, "admission", &["routine", "emergency"]) else {
+            return usual;
+        };
+        Budgets {
+            routine: self.budget(&table, "routine", usual.routine),
+            emergency: self.budget(&table, "emergency", usual.emergency),
+        }
+    }
+
+    fn budget(&mut self, table: &Table<'_>, class: &str, usual: Budget) -> Budget {
+        let Some(table) = self.section(table, class, &["per_minute", "burst"]) else {
+            return usual;
+        };
+        let mut number = |key: &str, usual: NonZeroU32| {
+            let Some(entry) = table.get(key) else { return usual };
+            let Some(count) = entry.count(&mut self.notes, "a number of requests") else {
+                return usual;
+            };
+            NonZeroU32::new(count).unwrap_or_else(|| {
+                let problem = format!("must be from 1 to {}", Budget::MOST);
+                self.notes.mistake(&entry.path, problem);
+                usual
+            })
+        };
+        Budget {
+            per_minute: number("per_minute", usual.per_minute),
+            burst: number("burst", usual.burst),
+        }
     }
 
     fn countries(&mut self, root: &Table<'_>) -> BTreeSet<Country> {

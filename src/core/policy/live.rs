@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Mistake;
+use super::admission::Budgets;
 use crate::core::data::DataCategory;
 use crate::core::incident::Objective;
 use crate::core::names::{ContactName, Country, SinkName};
@@ -35,6 +36,8 @@ pub struct Live {
     pub holdings: BTreeMap<DataCategory, Holding>,
     /// How few requests are too few to be told in a transparency report; a report may ask for more.
     pub min_cell: u32,
+    /// How many requests one authority may send.
+    pub admission: Budgets,
 }
 
 /// Where contacts are reached.
@@ -100,6 +103,7 @@ impl Default for Live {
             countries: BTreeSet::new(),
             holdings: BTreeMap::new(),
             min_cell: transparency::MIN_CELL,
+            admission: Budgets::default(),
         }
     }
 }
@@ -151,6 +155,7 @@ impl Live {
                 Some(_) | None => {}
             }
         }
+        mistakes.extend(self.admission.mistakes());
         mistakes
     }
 }

@@ -3,6 +3,7 @@
 //! A case carries the id of the policy it was accepted under and is decided by that policy for its
 //! whole life, so an edit never moves a running clock.
 
+pub mod admission;
 mod built_in;
 pub mod live;
 

@@ -361,6 +361,10 @@ impl Store for MemoryStore {
         None
     }
 
+    fn is_pressed(&self) -> bool {
+        false
+    }
+
     fn now_estimate(&self) -> Option<Timestamp> {
         Some(self.lock().now)
     }

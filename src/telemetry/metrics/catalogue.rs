@@ -6,13 +6,14 @@ use ::metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::{SUBMITTED, band_label, connections, paging, sealing};
+use super::{ADMITTED, SUBMITTED, band_label, connections, paging, sealing};
 use crate::core::{
     Band, Class, ClockKind, Mark, Outcome, PageCause, Punctuality, Risk, Verification,
 };
 
 pub(super) const ACCEPTED: &str = "urgence_requests_accepted_total";
 pub(super) const SUBMITS: &str = "urgence_submits_total";
+pub(super) const ADMISSIONS: &str = "urgence_admissions_total";
 pub(super) const ACCEPT_SECONDS: &str = "urgence_accept_seconds";
 pub(super) const FIRST_RESPONSE_SECONDS: &str = "urgence_first_response_seconds";
 pub(super) const FIRST_RESPONSES: &str = "urgence_first_responses_total";
@@ -148,6 +149,11 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 fn describe_cases() {
     describe_counter!(ACCEPTED, Unit::Count, "Requests that became cases, by band");
     describe_counter!(SUBMITS, Unit::Count, "Calls of Submit, by what became of them");
+    describe_counter!(
+        ADMISSIONS,
+        Unit::Count,
+        "Requests, by class and how they stood to the budget of their authority and to the store"
+    );
     describe_histogram!(ACCEPT_SECONDS, Unit::Seconds, "From a valid request to a durable case");
     describe_histogram!(
         FIRST_RESPONSE_SECONDS,
@@ -302,6 +308,9 @@ fn zero() {
     }
     PageCause::ALL.iter().for_each(|cause| counter!(PAGES, "cause" => cause.word()).absolute(0));
     Risk::ALL.iter().for_each(|risk| counter!(RISKS, "risk" => risk.word()).absolute(0));
+    for (class, result) in ADMITTED {
+        counter!(ADMISSIONS, "class" => class, "result" => result).absolute(0);
+    }
     SUBMITTED.iter().for_each(|(_, result)| counter!(SUBMITS, "result" => *result).absolute(0));
     for name in [
         PAGES_DELIVERED,

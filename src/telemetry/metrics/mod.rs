@@ -13,9 +13,9 @@ use ::metrics::{counter, gauge, histogram};
 use super::Figures;
 use crate::core::{Band, Case, Change, ClockKind, DeskName, Event, Lane, RungRecord, Timestamp};
 use catalogue::{
-    ACCEPT_SECONDS, ACCEPTED, BREACHES, CLAIM_SECONDS, CLAIMS, CLAIMS_LOST, CLOCK_JUMPS,
-    CLOCK_MARKS, CLOCK_OFFSET_SECONDS, COMMIT_BATCH, COMMIT_RETRIES, COMMIT_SECONDS, DISCLOSURES,
-    EVENTS, EVENTS_PARKED, EVENTS_TRIMMED, FAILED_WAKES, FIGURES_AGE_SECONDS,
+    ACCEPT_SECONDS, ACCEPTED, ADMISSIONS, BREACHES, CLAIM_SECONDS, CLAIMS, CLAIMS_LOST,
+    CLOCK_JUMPS, CLOCK_MARKS, CLOCK_OFFSET_SECONDS, COMMIT_BATCH, COMMIT_RETRIES, COMMIT_SECONDS,
+    DISCLOSURES, EVENTS, EVENTS_PARKED, EVENTS_TRIMMED, FAILED_WAKES, FIGURES_AGE_SECONDS,
     FIRST_RESPONSE_SECONDS, FIRST_RESPONSES, LANE, LIKELY_DUPLICATES, NEXT_WAKE_SECONDS,
     OLDEST_SECONDS, OPEN_INCIDENTS, OUTBOX_AGE_SECONDS, OUTCOME_SECONDS, OUTCOMES, OVERDUE, PAGES,
     PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX, REDIS_UP, REPLIES,
@@ -54,6 +54,35 @@ const SUBMITTED: [(Submitted, &str); 4] = [
     (Submitted::Refused, "refused"),
     (Submitted::Failed, "failed"),
 ];
+
+/// How a request stood to its authority's budget and to the store.
+#[derive(Clone, Copy, Debug)]
+pub enum Admitted {
+    /// An emergency within its budget.
+    EmergencyWithin,
+    /// An emergency beyond it, which stands in the line of its authority.
+    EmergencyInLine,
+    /// A routine request within its budget.
+    RoutineWithin,
+    /// A routine request beyond it.
+    RoutineOverBudget,
+    /// A routine request that gives way to pressure on the store.
+    RoutineStoreBusy,
+}
+
+const ADMITTED: [(&str, &str); 5] = [
+    ("emergency", "within"),
+    ("emergency", "in_line"),
+    ("routine", "within"),
+    ("routine", "over_budget"),
+    ("routine", "store_busy"),
+];
+
+/// Records how a request stood to its authority's budget. Whose it was is not told.
+pub fn admitted(admitted: Admitted) {
+    let (class, result) = ADMITTED[admitted as usize];
+    counter!(ADMISSIONS, "class" => class, "result" => result).increment(1);
+}
 
 /// Sets the series of a desk to zero. Desks are named by the configuration, so they are few.
 pub fn desk_known(desk: &DeskName) {

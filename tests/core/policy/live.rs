@@ -158,6 +158,7 @@ fn the_live_part_is_no_part_of_what_was_promised() {
         "[routing]\ncountries = [\"FR\"]",
         "[data.content]\nheld = true",
         "[transparency]\nmin_cell = 11",
+        "[admission]\nroutine = { per_minute = 600 }",
     ];
     for live in live {
         let file = parse_with(&with(live), &["siren"]).unwrap();
