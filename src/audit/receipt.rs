@@ -49,7 +49,7 @@ pub struct FirstResponse {
     pub kind: String,
     /// How long the authority had waited, in milliseconds.
     pub waited_ms: u64,
-    /// The SHA-256 of what was said; `None` where nothing is kept of it.
+    /// The digest of what was said; `None` where it was not said with the answer itself.
     pub response_sha256: Option<Hash>,
     /// How it stands to the promise: a word of the contract.
     pub punctuality: String,
@@ -171,10 +171,9 @@ impl Receipt {
 }
 
 impl FirstResponse {
-    /// The record of the first response to a case of `desk`, if there is one. `response_sha256` is of
-    /// what was said.
+    /// The record of the first response to a case of `desk`, if there is one.
     #[must_use]
-    pub fn of(desk: &DeskName, case: &Case, response_sha256: Option<Hash>) -> Option<Self> {
+    pub fn of(desk: &DeskName, case: &Case) -> Option<Self> {
         let response = case.first_response.as_ref()?;
         Some(Self {
             desk: desk.clone(),
@@ -183,7 +182,7 @@ impl FirstResponse {
             at: response.at,
             kind: response.kind.word().to_owned(),
             waited_ms: crate::core::time::millis(response.at.since(case.accepted_at)),
-            response_sha256,
+            response_sha256: response.digest.map(|digest| digest.0),
             punctuality: case.punctuality(response.at).word().to_owned(),
         })
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod dev_certs;
 mod keys;
 mod page;
@@ -41,6 +42,12 @@ enum Command {
     /// Find out whether a contact is reached.
     #[command(subcommand)]
     Page(page::PageCommand),
+    /// Check an audit log offline.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Check a receipt offline.
+    #[command(subcommand)]
+    Receipt(audit::ReceiptCommand),
     /// Plan a night: how many people keep the promise?
     Simulate(Box<simulate::SimulateArguments>),
     /// Make certificates for trying things: a CA, a server, a portal and people. Never for production.
@@ -57,6 +64,8 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Keys(command) => keys::run(&command),
         Command::Page(command) => page::run(&command),
+        Command::Audit(command) => audit::run(&command),
+        Command::Receipt(command) => audit::run_receipt(&command),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::DevCerts(arguments) => dev_certs::run(&arguments),
         Command::Transparency(arguments) => transparency::run(&arguments),

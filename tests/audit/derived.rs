@@ -9,7 +9,7 @@ use urgence::audit::{SEAL_EVERY, Verified};
 use urgence::core::Timestamp;
 use urgence::store::{Cursor, Store};
 
-use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, store, verified};
+use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, log_of, store, verified};
 
 /// The name and bytes of the newest segment.
 fn newest(directory: &Path) -> (std::path::PathBuf, Vec<u8>) {
@@ -60,10 +60,9 @@ async fn three_replicas_have_the_same_tree() {
 /// what was to be there.
 #[tokio::test]
 async fn a_log_that_was_cut_off_anywhere_goes_on() {
-    let (cut, whole) = (Directory::new(), Directory::new());
+    let (cut, whole) = (Directory::new(), log_of(SEAL_EVERY + 2).await);
     let store = store().await;
     accept(&store, 0, SEAL_EVERY + 2).await;
-    Replica::new(&store, &whole.0).catch_up().await;
     Replica::new(&store, &cut.0).catch_up().await;
     let right = files(&whole.0);
     let (segment, bytes) = newest(&cut.0);
@@ -149,7 +148,7 @@ async fn a_replica_that_was_away_for_long_goes_on_at_the_edge_and_says_what_it_l
     back.catch_up().await;
     assert_eq!((back.record.size(), back.record.root()), (400, one.record.root()));
     let found = verified(&files(&away.0)).unwrap();
-    assert_eq!(found, Verified { first: 0, size: 400, signed: 384 });
+    assert_eq!(found, Verified { first: 64, size: 400, signed: 384 });
     // What lies in the gap, another replica has.
     assert_eq!(back.record.entries(98, 10).unwrap().len(), 2);
     let elsewhere = back.record.entries(150, 10).unwrap_err();

@@ -127,15 +127,16 @@ fn a_receipt_reads_as_it_is_promised() {
 fn a_first_response_is_compared_with_the_receipt() {
     let desk = "main".parse().unwrap();
     let mut answered = case(7);
-    assert_eq!(FirstResponse::of(&desk, &answered, None), None);
+    assert_eq!(FirstResponse::of(&desk, &answered), None);
     let at = answered.accepted_at + std::time::Duration::from_secs(1_199);
     answered.first_response = Some(urgence::core::FirstResponse {
         kind: urgence::core::FirstResponseKind::NoData,
         at,
         by: "ann".parse().unwrap(),
         is_claim_lost: false,
+        digest: Some(urgence::core::RequestDigest([3; 32])),
     });
-    let record = FirstResponse::of(&desk, &answered, Some([3; 32])).unwrap();
+    let record = FirstResponse::of(&desk, &answered).unwrap();
     assert_eq!((record.waited_ms, record.punctuality.as_str()), (1_199_000, "within_target"));
     let note = record.sign(&signer());
     let receipt_of = |number| Receipt::open(&receipt(number), &keys()).unwrap();

@@ -1,0 +1,115 @@
+//! `urgence audit` and `urgence receipt`: what either side checks offline, with public keys alone.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::audit::{check_first_response, check_receipt, verify};
+use crate::sign::NoteVerifier;
+
+#[derive(Subcommand)]
+pub(super) enum AuditCommand {
+    /// Check the files of a log; says the first thing that is wrong, and fails.
+    Verify(VerifyArguments),
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArguments {
+    /// The directory of one desk's log, such as `data/audit/main`.
+    directory: PathBuf,
+    /// A public key that may have signed it, as the file `public-key` has it; several for several.
+    #[arg(long = "public-key", required = true)]
+    public_keys: Vec<NoteVerifier>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ReceiptCommand {
+    /// Check a receipt: who signed it, and that the log has what it says.
+    Verify(ReceiptArguments),
+}
+
+#[derive(Args)]
+pub(super) struct ReceiptArguments {
+    /// A public key of the provider; several for several.
+    #[arg(long = "public-key", required = true)]
+    public_keys: Vec<NoteVerifier>,
+    /// The file of the receipt.
+    #[arg(long)]
+    receipt: PathBuf,
+    /// The file of the signed record of the first response, if that is to be checked too.
+    #[arg(long)]
+    response_record: Option<PathBuf>,
+    /// The file of the entry of the log.
+    #[arg(long)]
+    entry: PathBuf,
+    /// The file of the inclusion proof.
+    #[arg(long)]
+    proof: PathBuf,
+}
+
+pub(super) fn run(command: &AuditCommand) -> ExitCode {
+    let AuditCommand::Verify(arguments) = command;
+    told(verify_log(arguments))
+}
+
+pub(super) fn run_receipt(command: &ReceiptCommand) -> ExitCode {
+    let ReceiptCommand::Verify(arguments) = command;
+    told(verify_receipt(arguments))
+}
+
+/// Says how it ended: to whoever reads the output where all is right, as an error otherwise.
+fn told(outcome: Result<String, String>) -> ExitCode {
+    let (is_right, text) = match outcome {
+        Ok(text) => (true, text),
+        Err(text) => (false, text),
+    };
+    // Whoever has closed the output sees the exit code.
+    _ = if is_right {
+        writeln!(std::io::stdout(), "{text}")
+    } else {
+        writeln!(std::io::stderr(), "{text}")
+    };
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn verify_log(arguments: &VerifyArguments) -> Result<String, String> {
+    let directory = &arguments.directory;
+    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    let read = |name: &str| std::fs::read(directory.join(name));
+    let found = verify(&names, &arguments.public_keys, read).map_err(|fault| fault.to_string())?;
+    if found.size == 0 {
+        return Err(format!("{}: there is no log", directory.display()));
+    }
+    Ok(format!(
+        "entries {} to {} are as they were written; the first {} of the log are signed",
+        found.first,
+        found.size - 1,
+        found.signed
+    ))
+}
+
+fn verify_receipt(arguments: &ReceiptArguments) -> Result<String, String> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let keys = &arguments.public_keys;
+    let (receipt, entry) = (read(&arguments.receipt)?, read(&arguments.entry)?);
+    let proof = read(&arguments.proof)?;
+    let receipt =
+        check_receipt(&receipt, &entry, &proof, keys).map_err(|error| error.to_string())?;
+    let mut said = format!("the request was accepted as the receipt of {} says", receipt.case);
+    if let Some(path) = &arguments.response_record {
+        let record = check_first_response(&read(path)?, &receipt, keys);
+        let record = record.map_err(|error| error.to_string())?;
+        let seconds = record.waited_ms / 1_000;
+        said = format!("{said}, and first answered after {seconds} s ({})", record.punctuality);
+    }
+    Ok(said)
+}
