@@ -10,6 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../transport/authority.rs"]
+mod authority;
 mod bad_input;
 mod calls;
 mod canaries;
@@ -35,5 +37,6 @@ mod service;
 mod stop;
 mod traces;
 mod transparency;
+mod trust;
 mod unseen;
 mod watching;
