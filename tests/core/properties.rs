@@ -20,6 +20,7 @@ use crate::make::{
 };
 use crate::oracle::{Oracle, Passed, WATCHED};
 use crate::walk_pages::{check_records, is_about_another_sending};
+use crate::walk_record::check_record;
 
 const HISTORIES: u32 = 2_000;
 const STEPS: usize = 100;
@@ -168,8 +169,9 @@ fn proposed(choice: usize, other: CaseId) -> Proposed {
 fn command(case: &Case, step: &Step, number: usize) -> Command {
     match (step.verb, step.choice) {
         ("Wake", _) => Command::Wake,
-        ("Sort", 0..5) => Command::Sort(Sorting::JoinIncident("paris".parse().unwrap())),
-        ("Sort", 5..10) => Command::Sort(Sorting::LeaveIncident("paris".parse().unwrap())),
+        ("Sort", 0..4) => Command::Sort(Sorting::JoinIncident("paris".parse().unwrap())),
+        ("Sort", 7..10) => Command::Sort(Sorting::SuspendAuthority),
+        ("Sort", 4..7) => Command::Sort(Sorting::LeaveIncident("paris".parse().unwrap())),
         ("Sort", _) => {
             let other = CaseId::derive(&"de-bka".parse().unwrap(), &"r-9".parse().unwrap());
             Command::Sort(Sorting::LikelyDuplicates([other].into()))
@@ -307,6 +309,7 @@ impl<'a> World<'a> {
         passed.sort_unstable();
         assert_eq!(recorded(now, &next.events), passed, "{command:?} {case:?}");
         self.totals.rungs += passed.len() as u64;
+        check_record(case, command, next);
         check_records(case, command, now, &next.case, &next.events);
         *case = next.case.clone();
         check(case, oracle);

@@ -24,6 +24,7 @@ use crate::coverage::{
     sorting_name,
 };
 use crate::make::{START, hours, just_before, minutes, policy};
+use crate::walk_record::check_record;
 use crate::walk_rules::{check, check_nothing_to_do};
 use crate::walk_themes::{self, Theme};
 
@@ -100,6 +101,7 @@ impl Met {
         match decide(Some(case), command, now, policy()) {
             Decision::Next(next) => {
                 check(case, command, now, &next.case, &next.events);
+                check_record(case, command, &next);
                 self.transitions += 1;
                 self.events(&next.events);
                 match command {

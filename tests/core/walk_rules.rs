@@ -6,7 +6,8 @@ use std::time::Duration;
 use urgence::core::projection::{project, wake_at};
 use urgence::core::{
     Act, Band, Case, Class, Clock, ClockKind, ClockState, Command, DataCategory, Decision, Deed,
-    Event, Mark, Memory, Nature, Refusal, RungRecord, Stance, Timestamp, Verification, decide,
+    Event, Mark, Memory, Nature, Refusal, RungRecord, Sorting, Stance, Timestamp, Verification,
+    decide,
 };
 
 use crate::make::{policy, reused};
@@ -93,7 +94,11 @@ impl<'a> Seen<'a> {
         );
         assert!(after.facts.protections.is_superset(&before.facts.protections));
         let is_verification = matches!(self.act(), Some((_, Deed::RecordVerification(_))));
-        assert!(is_verification || after.verification == before.verification);
+        let is_suspended = self.has(|event| *event == Event::AuthoritySuspended);
+        assert!(is_verification || is_suspended || after.verification == before.verification);
+        assert!(!is_suspended || *self.command == Command::Sort(Sorting::SuspendAuthority));
+        assert_eq!(after.promised, before.promised, "the receipt says it");
+        assert_eq!(after.facts.targets, before.facts.targets, "reports count it");
     }
 
     fn check_wake(&self) {
@@ -312,7 +317,7 @@ impl<'a> Seen<'a> {
         let told = self.has(|event| matches!(event, Event::Disclosed { .. }));
         assert_eq!(new.len(), usize::from(told));
         for disclosure in new {
-            let Some((act, Deed::ApproveOutcome(number, _))) = self.act() else {
+            let Some((act, Deed::ApproveOutcome(number, standing))) = self.act() else {
                 panic!("data leaves by approval only: {:?}", self.command);
             };
             assert_eq!((*number, &disclosure.approved_by), (disclosure.number, &act.by));
@@ -321,6 +326,7 @@ impl<'a> Seen<'a> {
             assert_eq!((proposal.number, &proposal.by), (*number, &disclosure.proposed_by));
             assert_eq!(before.verification, Verification::CallbackConfirmed);
             assert!(!disclosure.categories.is_empty());
+            assert!(!standing.is_suspended, "nothing goes out to a suspended authority");
             let is_grave = disclosure.categories.contains(&DataCategory::Content)
                 || !before.facts.protections.is_empty();
             let people = [disclosure.proposed_by.as_str(), disclosure.approved_by.as_str()];

@@ -7,13 +7,13 @@ use urgence::core::projection::wake_at;
 use urgence::core::{
     Case, CaseId, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Ending, Event,
     Finding, FirstResponseKind, Instrument, Manifest, Nature, PageKey, PauseReason, Proposed,
-    Protection, RedirectTarget, RefusalReason, Report, SentPage, Settlement, SinkAnswer, Sorting,
-    Stance, decide,
+    Protection, RedirectTarget, RefusalReason, Report, Risk, SentPage, Settlement, SinkAnswer,
+    Sorting, Stance, Standing, decide,
 };
 
 use crate::make::{
-    IN_PROGRESS, START, Story, accept, act, approve, ask_for, at, by_category, called_back, days,
-    hours, intake, manifest, minutes, policy,
+    IN_PROGRESS, START, Story, act, approve, ask_for, at, authority, by_category, called_back,
+    days, hours, intake, manifest, minutes, next, policy,
 };
 use crate::walk::Instants;
 
@@ -55,11 +55,23 @@ fn other_case(authority: &str) -> CaseId {
 
 /// What accepting the walks' first case told.
 pub fn accepted_events() -> Vec<Event> {
-    accept("r-1", Nature::MissingChild, START).events
+    let mut risky = intake("r-1", Nature::MissingChild);
+    risky.risks = [Risk::NewOfficer].into();
+    next(decide(None, &Command::Accept(risky), START, policy())).events
 }
 
 pub fn six_steps_deep() -> Vec<Theme> {
-    vec![claims(), questions(), pauses(), natures(), disclosure(), duties(), sorting(), pages()]
+    vec![
+        claims(),
+        questions(),
+        pauses(),
+        natures(),
+        disclosure(),
+        duties(),
+        sorting(),
+        suspended(),
+        pages(),
+    ]
 }
 
 /// Leases, and the two answers that matter to them.
@@ -256,6 +268,58 @@ fn sorting() -> Theme {
     }
 }
 
+/// A number, and a key, on which nothing may rest before minute 10.
+fn too_new_number() -> Finding {
+    let number = authority("fr-pnij").callback_number(&"switchboard".parse().unwrap());
+    Finding::CallbackConfirmed(number.unwrap().usable_from(at(10)))
+}
+
+fn too_new_key() -> Proposed {
+    let Manifest { items, bytes, digest, recipient_key } = manifest("fr-pnij");
+    let recipient_key = recipient_key.usable_from(at(10));
+    Proposed::Categories {
+        dispositions: [(DataCategory::Subscriber, Disposition::Disclosed)].into(),
+        manifest: Some(Manifest { items, bytes, digest, recipient_key }),
+    }
+}
+
+/// What happens to a disclosure whose authority is suspended, and reinstated, on the way to it.
+fn suspended() -> Theme {
+    Theme {
+        name: "suspended",
+        starts: vec![Story::held(Nature::MissingChild, 1).case],
+        instants: Instants::Due,
+        commands: |case, step| {
+            let (epoch, number) = (case.claim_epoch, case.proposals);
+            let disclosed = by_category(&[(DataCategory::Subscriber, Disposition::Disclosed)]);
+            let on = |version, is_suspended| {
+                Deed::ApproveOutcome(number, Standing { version, is_suspended })
+            };
+            let mut commands = Step(step).all(vec![
+                ("ana", Deed::RecordVerification(called_back("fr-pnij"))),
+                ("ana", Deed::RecordVerification(too_new_number())),
+                ("ana", Deed::ProposeOutcome(epoch, disclosed)),
+                ("ana", Deed::ProposeOutcome(epoch, too_new_key())),
+                ("bo", on(3, true)),
+                ("bo", on(4, false)),
+                ("ana", Deed::Respond(epoch, IN_PROGRESS)),
+                ("ana", Deed::Release(epoch)),
+                ("ana", Deed::Claim),
+                ("bo", Deed::Claim),
+                (
+                    "bo",
+                    Deed::ProposeOutcome(
+                        epoch,
+                        by_category(&[(DataCategory::Subscriber, Disposition::NotHeld)]),
+                    ),
+                ),
+            ]);
+            commands.push(Command::Sort(Sorting::SuspendAuthority));
+            commands
+        },
+    }
+}
+
 /// What becomes of pages at the sinks, and without the store.
 fn pages() -> Theme {
     Theme {
@@ -354,6 +418,7 @@ fn everything(case: &Case, step: u32) -> Vec<Command> {
         Command::Sort(Sorting::LikelyDuplicates([other_case("de-bka")].into())),
         Command::Sort(Sorting::JoinIncident(paris())),
         Command::Sort(Sorting::LeaveIncident(paris())),
+        Command::Sort(Sorting::SuspendAuthority),
         Command::Accept(reused),
     ]);
     if let Some(record) = case.pages.last() {

@@ -65,6 +65,7 @@ impl Stage {
         let (desk, line, tail) = Desk::new(settings, Arc::clone(&store));
         tokio::spawn(line.run());
         tokio::spawn(tail.run());
+        desk.look_up_registry().await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         desk.look_up_registry().await.unwrap();
@@ -99,7 +100,7 @@ impl Stage {
     pub async fn events(&self) -> BTreeMap<CaseId, Vec<Event>> {
         let entries = self.store.changes(Cursor::default(), usize::MAX).await.unwrap();
         let mut events: BTreeMap<CaseId, Vec<Event>> = BTreeMap::new();
-        for change in entries.into_iter().map(|entry| entry.change().unwrap().clone()) {
+        for change in entries.iter().filter_map(|entry| entry.change().cloned()) {
             events.entry(change.case).or_default().extend(change.events);
         }
         events
