@@ -132,6 +132,9 @@ impl Live {
         if self.duplicates_within.is_zero() {
             mistake("duplicates.window".to_owned(), "must be above zero");
         }
+        if self.risk.window.is_zero() {
+            mistake("risk.window".to_owned(), "must be above zero");
+        }
         let Objective { answered_within, share_within } = self.objective;
         if answered_within.is_zero() {
             mistake("incidents.answered_within".to_owned(), "must be above zero");
