@@ -159,19 +159,20 @@ fn told(directory: &Path) -> String {
          authority lies beside them, and whoever reads it is whoever they like.\n\n"
     );
     let mut line = |name: &str, what: &str| {
-        text.push_str(&format!("  {:<24} {what}\n", format!("{name}.pem, {name}.key")));
+        let files = format!("{name}.pem, {name}.key");
+        text.extend([format!("  {files:<24} {what}\n")]);
     };
     line("ca", "the authority of all the others");
     line("server", "the server, as localhost, 127.0.0.1 or [::1]");
     for (name, path, what) in CLIENTS {
         line(name, &format!("{what}: spiffe://{TRUST_DOMAIN}/{path}"));
     }
-    text.push_str(&format!(
+    let lines = format!(
         "\nWhat each may do stands in the registry, not in the certificate. Serve with\n\n  \
          urgence serve --tls-certificate {shown}/server.pem --tls-key {shown}/server.key \\\n    \
          --tls-client-ca {shown}/ca.pem\n\nand call as one of them with\n\n  \
          grpcurl -cacert {shown}/ca.pem -cert {shown}/ana.pem -key {shown}/ana.key \\\n    \
          localhost:50051 list\n"
-    ));
-    text
+    );
+    text + &lines
 }

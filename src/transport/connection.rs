@@ -138,7 +138,7 @@ async fn end(
     let silent = async {
         sleep(limits.silence_max).await;
         if !heard.is_silent() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let revoked = async {
@@ -158,7 +158,7 @@ async fn end(
         // A peer that lives answers the request to leave within moments.
         sleep(limits.stop_silence_max).await;
         if heard.bytes() != before {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     tokio::select! {

@@ -1,6 +1,7 @@
 //! The files of mutual TLS, and what is built of them: all of it or nothing, so that a bad file never
 //! replaces a good one.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    fn new(path: &Path, problem: impl ToString) -> Self {
+    fn new(path: &Path, problem: &(impl Display + ?Sized)) -> Self {
         Self { path: path.display().to_string(), problem: problem.to_string() }
     }
 }
@@ -68,7 +69,8 @@ pub(super) struct Material {
 
 impl TlsFiles {
     pub(super) fn read(&self) -> Result<Contents, TlsError> {
-        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| TlsError::new(path, error));
+        let read =
+            |path: &PathBuf| std::fs::read(path).map_err(|error| TlsError::new(path, &error));
         Ok(Contents {
             certificate: read(&self.certificate)?,
             key: Zeroizing::new(read(&self.key)?),
@@ -89,10 +91,10 @@ impl TlsFiles {
             .map_err(|_| TlsError::new(&self.key, "holds no private key in PEM"))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|error| TlsError::new(&self.certificate, error))?
+            .map_err(|error| TlsError::new(&self.certificate, &error))?
             .with_client_cert_verifier(Arc::clone(&verifier) as _)
             .with_single_cert(chain, key)
-            .map_err(|error| TlsError::new(&self.key, error))?;
+            .map_err(|error| TlsError::new(&self.key, &error))?;
         // A resumed session would carry a certificate on without looking at it again.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -164,12 +166,12 @@ impl TlsFiles {
             let validity = authority.validity();
             let valid_s = (seconds(validity.not_before), seconds(validity.not_after));
             let mut roots = RootCertStore::empty();
-            roots.add(der.clone()).map_err(|error| TlsError::new(&self.client_ca, error))?;
+            roots.add(der.clone()).map_err(|error| TlsError::new(&self.client_ca, &error))?;
             let verifier =
                 WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
                     .with_crls(crls.iter().cloned())
                     .build()
-                    .map_err(|error| TlsError::new(&self.client_ca, error))?;
+                    .map_err(|error| TlsError::new(&self.client_ca, &error))?;
             anchors.push(Anchor { valid_s, verifier });
         }
         let now_s = clock::wall_now().as_millis() / 1_000;

@@ -22,7 +22,7 @@ impl Site {
                 let [a, b, c, d, ..] = address.segments();
                 Self(IpAddr::from([a, b, c, d, 0, 0, 0, 0]))
             }
-            address => Self(address),
+            IpAddr::V4(address) => Self(address.into()),
         }
     }
 }
