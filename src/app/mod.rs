@@ -234,7 +234,9 @@ impl App {
             !settings.synthetic_every.is_zero(),
         ));
         spawn_heartbeat(&mut parts, &settings, &outbound, &known);
-        let server = GrpcServer::new(Desks::new(desks.iter().map(RunningDesk::desk).collect()));
+        let served = Desks::new(desks.iter().map(RunningDesk::desk).collect());
+        let server =
+            GrpcServer::new(served).with_calls_per_second_max(settings.calls_per_second_max);
         let health = server.health();
         // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();

@@ -117,6 +117,11 @@ pub struct Settings {
     /// How often a synthetic case goes through the service; 0s for never.
     #[arg(long, env = "URGENCE_SYNTHETIC_EVERY", default_value = "1h", value_parser = duration)]
     pub synthetic_every: Duration,
+    /// How many calls a second each caller may make, and twice as many at once; 0 for no bound. Requests
+    /// are judged by their authority's budget instead, and what answers a case, renews a claim or
+    /// acknowledges a page is never held up.
+    #[arg(long, env = "URGENCE_CALLS_PER_SECOND_MAX", default_value_t = 200)]
+    pub calls_per_second_max: u32,
     /// How long a stop may take before what still runs is dropped.
     #[arg(long, env = "URGENCE_STOP_TIMEOUT", default_value = "25s", value_parser = duration)]
     pub stop_timeout: Duration,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Desk, Error, Index, Store};
+use crate::core::policy::admission::Budgets;
 use crate::core::policy::live::Live;
 use crate::core::{ContactName, DeskName, Policy, What};
 use crate::fingerprint::FingerprintKey;
@@ -25,13 +26,13 @@ pub struct DeskSettings {
 }
 
 impl DeskSettings {
-    /// A desk with this policy, no registry, and a key that everybody knows: for tests and simulation.
+    /// A desk with this policy, no registry, no bound on what is sent, and a key that everybody knows: for tests and simulation.
     #[must_use]
     pub fn plain(name: DeskName, policy: Policy) -> Self {
         Self {
             name,
             policy,
-            live: Live::default(),
+            live: Live { admission: Budgets::AMPLE, ..Live::default() },
             registry: Registry::Unlisted,
             fingerprints: FingerprintKey::new([0; 32]),
         }

@@ -12,7 +12,7 @@ use tonic::{Request, Status};
 
 use super::desks::Desks;
 use super::status;
-use crate::core::{Actor, Authorities, AuthorityId, Caller, DeskName, Role};
+use crate::core::{Actor, Authorities, AuthorityId, Caller, DeskName, Role, Subject};
 use crate::desk::{Desk, Store};
 use crate::registry::channel_subject;
 use crate::registry::rules::{Access, Rule};
@@ -124,6 +124,12 @@ impl Callers {
     /// As whom this desk, which the call may reach, knows its author.
     pub(super) fn at<S: Store>(&self, desk: &Desk<S>) -> &Caller {
         self.0.get(desk.name()).expect("a call reaches only desks that know its author")
+    }
+
+    /// What the first of these desks calls the author.
+    pub(super) fn subject(&self) -> &Subject {
+        let first = self.0.values().next();
+        &first.expect("a call reaches some desk that knows its author").subject
     }
 
     /// Whether the author speaks for `authority` at some desk.

@@ -313,6 +313,7 @@ async fn watch<S: Store>(
         WatchScope::Authority(_) | WatchScope::Desk => return Err(status::case_not_found()),
     };
     let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
+    let room = edge.allowances.watch(&caller.at(&desk).subject)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
     let name = desk.name().clone();
     Ok(watching::stream(
@@ -321,6 +322,7 @@ async fn watch<S: Store>(
         watch,
         token_scope,
         Some(authority),
+        room,
         move |told, resume_token| {
             use wire::intake_service_watch_response::Message;
             let message = match told {

@@ -1,5 +1,6 @@
 //! The edge: wire messages, services, identity, status. Nothing else knows gRPC.
 
+mod allowances;
 pub mod client;
 pub mod codec;
 mod connection;

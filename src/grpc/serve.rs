@@ -9,6 +9,7 @@ use tonic::codegen::http::Uri;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, Span};
 
+use super::allowances::Allowances;
 use super::deadline::{self, MARGIN};
 use super::desks::Desks;
 use super::entries::entry;
@@ -34,6 +35,8 @@ pub(super) struct Edge<S> {
     pub(super) refusals: Refusals,
     /// Who makes the call that is being answered, and what lets them.
     pub(super) author: Option<(Presented, &'static Rule)>,
+    /// What each caller uses up.
+    pub(super) allowances: Arc<Allowances>,
 }
 
 impl<S: Store> Clone for Edge<S> {
@@ -44,6 +47,7 @@ impl<S: Store> Clone for Edge<S> {
             stop: self.stop.clone(),
             refusals: self.refusals.clone(),
             author: self.author.clone(),
+            allowances: Arc::clone(&self.allowances),
         }
     }
 }
@@ -111,6 +115,7 @@ impl<S: Store> Edge<S> {
     {
         let rule = rules::labelled(method).ok_or_else(status::method_not_allowed)?;
         let (desks, callers) = presented.admitted(&self.desks, rule)?;
+        self.allowances.may_call(callers.subject(), method)?;
         let edge = Self { desks, author: Some((presented, rule)), ..self.clone() };
         let remaining = deadline::remaining(request.metadata());
         if remaining.is_some_and(|remaining| remaining <= MARGIN) {

@@ -1,5 +1,6 @@
 //! The gRPC server: services, health, reflection, limits, and its stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -16,6 +17,7 @@ use tonic_health::ServingStatus;
 pub use tonic_health::server::HealthReporter;
 use tower::util::MapRequestLayer;
 
+use super::allowances::Allowances;
 use super::desk_service::DeskCalls;
 use super::desks::Desks;
 use super::identity::Presented;
@@ -110,8 +112,17 @@ impl<S: Store> GrpcServer<S> {
             stop: CancellationToken::new(),
             refusals: Refusals::default(),
             author: None,
+            allowances: Arc::default(),
         };
         Self { edge, health: HealthReporter::new() }
+    }
+
+    /// The same, of which each caller may make so many calls a second, and twice as many at once, besides
+    /// those that answer an emergency; 0 for no bound, as there is none without this.
+    #[must_use]
+    pub fn with_calls_per_second_max(mut self, calls_per_second_max: u32) -> Self {
+        self.edge.allowances = Arc::new(Allowances::new(calls_per_second_max));
+        self
     }
 
     /// What [`set_serving`] tells.

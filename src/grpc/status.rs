@@ -128,6 +128,17 @@ pub(super) fn message_too_large() -> Status {
     status(Code::InvalidArgument, "MESSAGE_TOO_LARGE", message)
 }
 
+pub(super) fn caller_too_fast(retry_after: Duration) -> Status {
+    let message = "you call more often than you may; send this again a little later";
+    later("CALLER_TOO_FAST", message, retry_after)
+}
+
+pub(super) fn too_many_watches(most: usize) -> Status {
+    let message =
+        format!("you have {most} watches open, which is the most there may be; close one");
+    status(Code::ResourceExhausted, "TOO_MANY_WATCHES", message)
+}
+
 pub(super) fn deadline_exceeded() -> Status {
     let message = "your deadline came first and the outcome is unknown; send the same message again \
                    with the same request_id and more time";

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -49,13 +49,14 @@ pub(super) enum Told {
 }
 
 /// Sends what `watch` tells, in the words of `write`, until the reader goes away or something ends
-/// it; then says what.
+/// it; then says what. Until then it takes up the `room` of its caller.
 pub(super) fn stream<S: Store, T: Send + 'static>(
     edge: &Edge<S>,
     desk: Arc<Desk<S>>,
     watch: Watch<S>,
     token_scope: String,
     authority: Option<AuthorityId>,
+    room: OwnedSemaphorePermit,
     write: impl Fn(Told, String) -> Option<T> + Send + Sync + 'static,
 ) -> Stream<T> {
     let (sender, receiver) = mpsc::channel(BUFFERED);
@@ -77,6 +78,7 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
             () = follow(&desk, watch, &token_scope, &guard, &write, &sender) => {}
         }
         metrics::watches(-1.0);
+        drop(room);
     });
     Box::pin(ReceiverStream::new(receiver))
 }

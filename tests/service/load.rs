@@ -8,8 +8,9 @@ use urgence::core::projection::Place;
 use urgence::core::{Band, CaseId, Event};
 use urgence::grpc::wire;
 
+use crate::calls::policy;
 use crate::record::changes;
-use crate::service::{Service, claim_next, request, urgent};
+use crate::service::{Directory, Service, claim_next, request, urgent};
 use crate::support::redis::TestRedis;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +44,11 @@ async fn sixty_four_claimers_on_five_thousand_cases() {
     const CASES: usize = 5_000;
     const CLAIMERS: usize = 64;
     let redis = TestRedis::start();
-    let service = Service::on(&redis, &[]);
+    // This is about the queue, not about who may send how much.
+    let directory = Directory::new();
+    let ample = "[admission]\nroutine = { per_minute = 1_000_000, burst = 1_000_000 }\n";
+    let policy = directory.file("policy.toml", &policy(ample));
+    let service = Service::on(&redis, &["--policy", &policy]);
     let portal = service.portal().await;
     let mut calls = JoinSet::new();
     let natures = [wire::Nature::Routine, wire::Nature::BombThreat, wire::Nature::Kidnapping];

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 #[path = "../transport/authority.rs"]
 mod authority;
 mod bad_input;

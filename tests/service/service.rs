@@ -129,6 +129,8 @@ fn spawn(arguments: &[&str]) -> (Child, Log, std::sync::mpsc::Receiver<String>) 
         .args(["serve", "--log-format", "json"])
         .args(without("--grpc-listen", "127.0.0.1:0", arguments))
         .args(without("--http-listen", "127.0.0.1:0", arguments))
+        // A test is one caller in a hurry; `admission.rs` has bounds.
+        .env("URGENCE_CALLS_PER_SECOND_MAX", "0")
         // What Redis holds is then what the test has asked for; `watching.rs` has synthetic cases.
         .args(without("--synthetic-every", "0s", arguments))
         .args(arguments)

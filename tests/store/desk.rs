@@ -1,6 +1,7 @@
 //! What a desk does beyond a single case: finding duplicates, sorting incidents into their lane, taking
 //! a new policy or registry into use.
 
+mod admission;
 mod duplicates;
 mod incidents;
 mod registry;

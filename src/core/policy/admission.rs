@@ -41,6 +41,14 @@ impl Budget {
     }
 }
 
+impl Budgets {
+    /// Far more than anybody sends: for tests of something else, and for simulation.
+    pub const AMPLE: Self = Self {
+        routine: Budget::new(Budget::MOST, Budget::MOST),
+        emergency: Budget::new(Budget::MOST, Budget::MOST),
+    };
+}
+
 impl Default for Budgets {
     fn default() -> Self {
         Self { routine: Budget::new(60, 30), emergency: Budget::new(60, 60) }

@@ -76,7 +76,7 @@ pub(super) async fn list<S: Store>(
 
 pub(super) async fn watch<S: Store>(
     edge: Edge<S>,
-    _caller: Callers,
+    caller: Callers,
     message: wire::DeskServiceWatchRequest,
 ) -> Result<Stream<wire::DeskServiceWatchResponse>, Status> {
     let mut checks = Checks::default();
@@ -98,9 +98,10 @@ pub(super) async fn watch<S: Store>(
         WatchScope::Authority(_) | WatchScope::Desk => format!("watch/{}/desk", desk.name()),
     };
     let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
+    let room = edge.allowances.watch(&caller.at(&desk).subject)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
     let name = desk.name().clone();
-    Ok(watching::stream(&edge, desk, watch, token_scope, None, move |told, resume_token| {
+    Ok(watching::stream(&edge, desk, watch, token_scope, None, room, move |told, resume_token| {
         use wire::desk_service_watch_response::Message;
         let message = match told {
             watching::Told::Heartbeat(heartbeat) => Message::Heartbeat(heartbeat),

@@ -262,6 +262,10 @@ impl Store for Linked {
         None
     }
 
+    fn is_pressed(&self) -> bool {
+        self.store.is_pressed()
+    }
+
     fn now_estimate(&self) -> Option<Timestamp> {
         self.store.now_estimate()
     }
