@@ -244,7 +244,7 @@ mod tests {
         for _ in 0..100 {
             let wait = retry_after(admission.passage(&routine, false));
             assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
-            clock.advance(wait - Duration::from_nanos(1));
+            clock.advance(wait.checked_sub(Duration::from_nanos(1)).unwrap());
             retry_after(admission.passage(&routine, false));
             clock.advance(Duration::from_nanos(1));
             assert!(matches!(admission.passage(&routine, false), Passage::Free));
@@ -290,7 +290,7 @@ mod tests {
         }
         retry_after(admission.passage(&request("and-another", Nature::Routine), false));
         assert!(admission.in_force.load().routine.len() <= AUTHORITIES_MAX + 1);
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         admission.forget_idle();
         assert_eq!(admission.in_force.load().routine.len(), 0);
     }

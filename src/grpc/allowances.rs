@@ -17,7 +17,7 @@ use crate::core::Subject;
 
 /// How many watches one caller may have open.
 pub(super) const WATCHES_MAX: usize = 64;
-/// From how many allowances on those are looked for who have called nothing for a while.
+/// From how many callers on those are looked for who have called nothing for a while.
 const CALLERS_REMEMBERED: usize = 10_000;
 
 /// The methods that no rate holds up: Submit, which the desk judges by what is asked, and what answers a

@@ -100,13 +100,12 @@ fn figure(page: &mut String, plot: &str, caption: &str) {
 
 fn table(page: &mut String, report: &Report, total: &Shown) {
     page.push_str("<div class=\"table\">\n<table>\n<caption>Every request is in exactly one row.</caption>\n<thead>\n<tr>");
-    for name in PLACE {
-        page.push_str(&format!("<th scope=\"col\">{name}</th>"));
-    }
-    for name in FIGURES {
-        page.push_str(&format!("<th scope=\"col\" class=\"n\">{name}</th>"));
-    }
-    page.push_str("<th scope=\"col\">Refused for</th></tr>\n</thead>\n<tbody>\n");
+    let places = PLACE.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
+    let figures = FIGURES.map(|name| format!("<th scope=\"col\" class=\"n\">{name}</th>")).concat();
+    line(
+        page,
+        format_args!("{places}{figures}<th scope=\"col\">Refused for</th></tr>\n</thead>\n<tbody>"),
+    );
     for row in &report.rows {
         let [country, rest @ ..] = place(&row.scope);
         let rest: String = rest.map(|word| format!("<td>{}</td>", escaped(&plain(word)))).concat();

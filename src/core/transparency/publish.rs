@@ -90,7 +90,7 @@ impl Census {
         let all = all.reduce(Figures::with).unwrap_or_default();
         let is_told = all.requests == 0 || all.requests >= min;
         let (rows, total) = if is_told {
-            let (rows, total) = shown(blocks, all, min);
+            let (rows, total) = shown(blocks, &all, min);
             (rows, Some(total))
         } else {
             (Vec::new(), None)
@@ -147,7 +147,7 @@ fn together(parts: Vec<Figures>, min: u64) -> Result<Figures, Vec<Figures>> {
 }
 
 /// What is told of each row, and of all.
-fn shown(blocks: Vec<Block>, all: Figures, min: u64) -> (Vec<Row>, Shown) {
+fn shown(blocks: Vec<Block>, all: &Figures, min: u64) -> (Vec<Row>, Shown) {
     let pool_of = |size: fn(&Figures) -> u64| {
         let sizes: Vec<u64> = blocks.iter().map(|(_, figures)| size(figures)).collect();
         pool(&sizes, min)

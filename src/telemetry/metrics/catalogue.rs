@@ -308,9 +308,7 @@ fn zero() {
     }
     PageCause::ALL.iter().for_each(|cause| counter!(PAGES, "cause" => cause.word()).absolute(0));
     Risk::ALL.iter().for_each(|risk| counter!(RISKS, "risk" => risk.word()).absolute(0));
-    for (class, result) in ADMITTED {
-        counter!(ADMISSIONS, "class" => class, "result" => result).absolute(0);
-    }
+    ADMITTED.iter().for_each(|labels| super::admissions(*labels).absolute(0));
     SUBMITTED.iter().for_each(|(_, result)| counter!(SUBMITS, "result" => *result).absolute(0));
     for name in [
         PAGES_DELIVERED,

@@ -254,10 +254,6 @@ impl Store for Linked {
         self.read().await?.figures().await
     }
 
-    fn is_pressed(&self) -> bool {
-        self.store.is_pressed()
-    }
-
     fn not_durable(&self) -> Option<String> {
         None
     }
