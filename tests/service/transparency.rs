@@ -1,7 +1,14 @@
 //! What may be made public, asked of the real program by its own command line.
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tonic::Code;
 use urgence::grpc::wire;
 use wire::{DataCategory, Outcome};
@@ -159,4 +166,74 @@ async fn the_command_line_writes_each_format() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("min_cell: OUT_OF_RANGE"));
     assert_eq!(ask(&["--format", "pdf"]).await.status.code(), Some(2));
+}
+
+/// Takes TLS off what comes for `localhost` from those who have a certificate: its port. The files of the
+/// authority, and of a certificate of its own for the caller, are in the directory of the stage.
+async fn in_front_of(stage: &Stage) -> u16 {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let signed = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.signed_by(&key, &authority).unwrap(), key)
+    };
+    let (caller, callers_key) = signed("auditor.example");
+    stage.directory.file("ca.pem", &authority.pem());
+    stage.directory.file("cert.pem", &caller.pem());
+    stage.directory.file("key.pem", &callers_key.serialize_pem());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider)).build();
+    let (certificate, key) = signed("localhost");
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let behind = stage.service.grpc;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut behind = TcpStream::connect(behind).await.unwrap();
+            _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_each_side_shows_a_certificate() {
+    let stage = Stage::with(SHORT);
+    let connect = format!("https://localhost:{}", in_front_of(&stage).await);
+    let file = |name: &str| format!("{}/{name}", stage.directory.path());
+    let [ca, cert, key] = ["ca.pem", "cert.pem", "key.pem"].map(file);
+    let ask = async |more: &[&str]| {
+        let usual = ["--connect", &connect, "--from", "2020-01-01", "--to", "2021-01-01"];
+        urgence(usual.iter().chain(more).map(|word| (*word).to_owned()).collect()).await
+    };
+    let csv = ask(&["--ca", &ca, "--cert", &cert, "--key", &key]).await;
+    assert!(csv.status.success(), "{csv:?}");
+    assert!(String::from_utf8(csv.stdout).unwrap().contains("\r\ntotal,"));
+    // The service must be known to the caller, and the caller to the service.
+    for (more, said) in [
+        (&["--cert", &*cert, "--key", &*key][..], "invalid peer certificate"),
+        (&["--ca", &*ca][..], ""),
+        (&["--ca", "gone.pem"][..], "gone.pem: "),
+    ] {
+        let refused = ask(more).await;
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(said), "{refused:?}");
+    }
 }
