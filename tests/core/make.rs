@@ -164,6 +164,22 @@ pub fn by_category(dispositions: &[(DataCategory, Disposition)]) -> Proposed {
     }
 }
 
+/// A call to a number on which nothing may rest before minute 10.
+pub fn too_new_number() -> Finding {
+    let number = authority("fr-pnij").callback_number(&"switchboard".parse().unwrap());
+    Finding::CallbackConfirmed(number.unwrap().usable_from(at(10)))
+}
+
+/// The same of what would be sealed to a key.
+pub fn too_new_key() -> Proposed {
+    let Manifest { items, bytes, digest, recipient_key } = manifest("fr-pnij");
+    let recipient_key = recipient_key.usable_from(at(10));
+    Proposed::Categories {
+        dispositions: [(DataCategory::Subscriber, Disposition::Disclosed)].into(),
+        manifest: Some(Manifest { items, bytes, digest, recipient_key }),
+    }
+}
+
 /// A fresh case of `nature`, accepted at [`START`].
 pub fn accepted(nature: Nature) -> Case {
     accept("r-1", nature, START).case

@@ -12,8 +12,8 @@ use urgence::core::{
 };
 
 use crate::make::{
-    IN_PROGRESS, START, Story, act, approve, ask_for, at, authority, by_category, called_back,
-    days, hours, intake, manifest, minutes, next, policy,
+    IN_PROGRESS, START, Story, act, approve, ask_for, at, by_category, called_back, days, hours,
+    intake, manifest, minutes, next, policy, too_new_key, too_new_number,
 };
 use crate::walk::Instants;
 
@@ -265,21 +265,6 @@ fn sorting() -> Theme {
             ]);
             commands
         },
-    }
-}
-
-/// A number, and a key, on which nothing may rest before minute 10.
-fn too_new_number() -> Finding {
-    let number = authority("fr-pnij").callback_number(&"switchboard".parse().unwrap());
-    Finding::CallbackConfirmed(number.unwrap().usable_from(at(10)))
-}
-
-fn too_new_key() -> Proposed {
-    let Manifest { items, bytes, digest, recipient_key } = manifest("fr-pnij");
-    let recipient_key = recipient_key.usable_from(at(10));
-    Proposed::Categories {
-        dispositions: [(DataCategory::Subscriber, Disposition::Disclosed)].into(),
-        manifest: Some(Manifest { items, bytes, digest, recipient_key }),
     }
 }
 

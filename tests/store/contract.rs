@@ -6,11 +6,12 @@ mod incidents;
 mod indexes;
 mod inspection;
 mod outbox;
+mod standings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use urgence::core::{Case, CaseId, Command, Intake, Lane, Nature, Policy, Timestamp};
+use urgence::core::{Case, CaseId, Command, Fingerprint, Intake, Lane, Nature, Policy, Timestamp};
 use urgence::store::{Commit, Content, Index, MemoryStore, Outcome, Position, RedisStore, Store};
 
 use crate::support::make::{accepted, authority, decided, fingerprint, intake, policy};
@@ -145,6 +146,15 @@ contract! {
         figures_count_what_is_there,
         the_longest_wait_is_found_behind_an_earlier_limit,
     }
+    standings {
+        a_standing_is_written_and_told,
+        a_change_of_a_standing_needs_its_version_and_must_be_recent,
+        suspended_authorities_come_the_first_suspended_first,
+        what_rests_on_another_standing_is_not_written,
+        a_notice_is_told_among_the_changes,
+        cases_are_counted_from_a_score_on,
+        what_is_first_seen_keeps_its_time,
+    }
 }
 
 /// Rungs at 0, 1, 4 (target) and 6 (limit) minutes.
@@ -213,11 +223,17 @@ fn indexes() -> Vec<Index> {
     let of = |name| Index::Authority(authority(name));
     let paris = Index::Incident("paris".parse().unwrap());
     let target = |value| Index::Target(fingerprint(value));
+    let officer = Index::Officer(officer_of("fr-pnij"));
     let mut indexes = vec![Index::Unanswered, Index::Claimed, Index::Wake, Index::All];
     indexes.extend(Lane::ALL.iter().map(|lane| Index::Ready(*lane)));
-    indexes.extend([of("fr-pnij"), of("be-fccu"), paris]);
+    indexes.extend([of("fr-pnij"), of("be-fccu"), officer, paris]);
     indexes.extend([SOMEBODY, SOMEBODY_ELSE].map(target));
     indexes
+}
+
+/// The officer who sends every request of the builders for this authority.
+fn officer_of(who: &str) -> Fingerprint {
+    intake(who, "1", EMERGENCY).facts.officer.expect("the builders name one")
 }
 
 /// What the fingerprint of the target of every request of the builders is made of.

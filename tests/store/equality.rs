@@ -25,7 +25,7 @@ use crate::coverage::{DEEDS, EVENTS, SORTINGS, deed_name, event_name, sorting_na
 use crate::support::make::{authority, before, ms, policy, promise};
 use crate::support::redis::{Options, TestRedis};
 use crate::{AGE_MAX, all_changes, commit_of, forgotten, load, now, open_unchecked};
-use choice::{AUTHORITIES, Choice, OfIncident, incident_names, targets};
+use choice::{AUTHORITIES, Choice, OfIncident, incident_names, officer_of, targets};
 use random::Random;
 
 const OPERATIONS: usize = 20_000;
@@ -167,7 +167,7 @@ impl Met {
         assert_eq!(names(&self.events), EVENTS.iter().copied().collect(), "{:?}", self.events);
         let deeds = DEEDS.iter().chain(SORTINGS).chain(&REPORTS).copied();
         assert_eq!(names(&self.done), deeds.collect(), "{:?}", self.done);
-        assert_eq!(self.indexes.len(), 10, "{:?}", self.indexes);
+        assert_eq!(self.indexes.len(), 11, "{:?}", self.indexes);
         assert!(self.purged_while_saying > 0, "no act that said something has purged its case");
     }
 }
@@ -348,6 +348,7 @@ impl Run {
         indexes.push(Index::Synthetic);
         indexes.extend(Lane::ALL.iter().map(|lane| Index::Ready(*lane)));
         indexes.extend(AUTHORITIES.iter().map(|name| Index::Authority(authority(name))));
+        indexes.extend(AUTHORITIES.iter().map(|name| Index::Officer(officer_of(name))));
         indexes.extend(targets().into_iter().map(Index::Target));
         indexes.extend(incident_names().map(Index::Incident));
         let mut listed = 0;

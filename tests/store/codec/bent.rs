@@ -23,14 +23,14 @@ use super::{START, cases, events};
 use crate::support::make::act;
 use crate::{commit_of, now, open, options, start_redis};
 
-type Bends = Vec<(prop::sample::Index, u8)>;
+pub(super) type Bends = Vec<(prop::sample::Index, u8)>;
 
-fn bends() -> impl Strategy<Value = Bends> {
+pub(super) fn bends() -> impl Strategy<Value = Bends> {
     vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
 }
 
 /// The bytes with some of them changed.
-fn bend(bytes: &[u8], bends: &Bends) -> Vec<u8> {
+pub(super) fn bend(bytes: &[u8], bends: &Bends) -> Vec<u8> {
     let mut bent = bytes.to_vec();
     for (index, byte) in bends {
         bent[index.index(bytes.len())] = *byte;

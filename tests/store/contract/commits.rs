@@ -6,7 +6,7 @@ use urgence::core::projection::Place;
 use urgence::core::{Case, Deed, Lane, Policy, Timestamp};
 use urgence::store::{Commit, Cursor, Index, Note, Outcome, Position, Said, Store};
 
-use super::{Backend, EMERGENCY, MINUTE, SOMEBODY, accept, all_of, indexes, rules};
+use super::{Backend, EMERGENCY, MINUTE, SOMEBODY, accept, all_of, indexes, officer_of, rules};
 use crate::support::make::ms;
 use crate::support::make::{accepted, act, authority, before, decided, does, fingerprint, intake};
 use crate::{PATIENCE, commit, every_change, load, now};
@@ -37,6 +37,7 @@ pub(super) async fn accepting_writes_the_case_and_every_index(backend: &impl Bac
         (Index::Wake, (at + MINUTE).as_millis()),
         (Index::All, at.as_millis()),
         (Index::Authority(authority("fr-pnij")), at.as_millis()),
+        (Index::Officer(officer_of("fr-pnij")), at.as_millis()),
         (Index::Target(fingerprint(SOMEBODY)), at.as_millis()),
     ];
     for index in indexes() {

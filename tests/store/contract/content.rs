@@ -7,8 +7,8 @@ use urgence::core::{
 use urgence::store::{Commit, Content, Contents, Index, Outcome, Said, Store};
 
 use super::{
-    Backend, EMERGENCY, MINUTE, SOMEBODY, SOMEBODY_ELSE, accept_this, all_of, indexes, list, rules,
-    write,
+    Backend, EMERGENCY, MINUTE, SOMEBODY, SOMEBODY_ELSE, accept_this, all_of, indexes, list,
+    officer_of, rules, write,
 };
 use crate::support::make::{accepted, decided, does, fingerprint, intake, ms};
 use crate::support::redis::TestRedis;
@@ -115,9 +115,11 @@ async fn check_tombstone(backend: &impl Backend, case: &Case, other: &Case) {
     }
     assert_eq!(list(store, &Index::Target(fingerprint(SOMEBODY))).await, [other.id]);
     assert_eq!(list(store, &Index::Target(fingerprint(SOMEBODY_ELSE))).await, []);
-    // What reports count by still finds it.
+    // What reports count by still finds it, and so does what tells whether an officer is new.
     let paris = Index::Incident("paris".parse().unwrap());
-    for index in [Index::All, Index::Authority(case.authority.clone()), paris] {
+    let (authority, officer) = (Index::Authority(case.authority.clone()), officer_of("fr-pnij"));
+    assert_eq!(stored.facts.officer, None);
+    for index in [Index::All, authority, Index::Officer(officer), paris] {
         assert!(list(store, &index).await.contains(&id), "{index:?}");
     }
     for index in [Index::Ready(Lane::Incident), Index::Unanswered, Index::Claimed, Index::Wake] {
@@ -157,7 +159,7 @@ pub(super) async fn a_purge_leaves_a_tombstone(backend: &impl Backend) {
     let outcome = store.commit(commit(&again, now(store).await)).await.unwrap();
     assert_eq!(outcome, Outcome::Conflict);
     assert_eq!(all_of(store, case.id).await, untouched);
-    assert_eq!(indexes().len(), 11, "an index that nobody looked into here");
+    assert_eq!(indexes().len(), 12, "an index that nobody looked into here");
 }
 
 /// Whoever lifts a hold gives a reason; if the time of the case has come meanwhile, the very act

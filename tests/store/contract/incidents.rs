@@ -6,12 +6,12 @@ use std::time::Duration;
 use urgence::core::incident::{
     Incident, IncidentCommand, IncidentDecision, JoinRule, decide_incident,
 };
-use urgence::core::{Act, Nature, Timestamp};
-use urgence::store::{Cursor, Facts, IncidentCommit, Outcome, Store};
+use urgence::core::{Act, IncidentName, Nature, Timestamp, Told, What};
+use urgence::store::{Facts, IncidentCommit, Outcome, Store};
 
 use super::{Backend, EMERGENCY, MINUTE, accept, all_of};
 use crate::support::make::{act, before, fingerprint, ms};
-use crate::{PATIENCE, commit_of, now};
+use crate::{PATIENCE, all_changes, commit_of, now};
 
 /// What becomes of an incident.
 fn changed(
@@ -49,6 +49,16 @@ async fn write(store: &impl Store, incident: &Incident, facts: Option<Facts>) {
     assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
 }
 
+/// What is told besides the changes of cases.
+async fn notices(store: &impl Store) -> Vec<What> {
+    let told = all_changes(store).await.into_iter().map(|entry| entry.told.unwrap());
+    let notices = told.filter_map(|told| match told {
+        Told::Notice(notice) => Some(notice.what),
+        Told::Change(_) => None,
+    });
+    notices.collect()
+}
+
 /// Everything that is known of an incident, and of all there are.
 async fn found(store: &impl Store, name: &str) -> (Option<Incident>, Option<Facts>, Vec<Incident>) {
     let loaded = store.incident(&name.parse().unwrap()).await.unwrap();
@@ -81,9 +91,13 @@ pub(super) async fn an_incident_is_written_and_found_by_its_name(backend: &impl 
     assert_eq!(found(store, "nantes").await, (None, None, incidents));
     let loaded = store.incident(&"paris".parse().unwrap()).await.unwrap();
     assert!((at..at + PATIENCE).contains(&loaded.now));
-    // An incident is no case: nobody who follows the cases hears of it.
-    assert_eq!(store.kept().await.unwrap().latest, Cursor::default());
-    assert_eq!(store.figures().await.unwrap().events, 0);
+    // An incident is no case: whoever follows the cases hears of no change, and the record of all.
+    let told = notices(store).await;
+    let opened = ["paris", "lyon", "nice"].map(|name| name.parse().unwrap());
+    let wanted = opened.map(|incident| What::IncidentOpened { incident });
+    assert_eq!(told, wanted);
+    assert_eq!(store.figures().await.unwrap().events, 3);
+    assert!(all_changes(store).await.iter().all(|entry| entry.change().is_none()));
 }
 
 pub(super) async fn a_change_of_an_incident_needs_its_version(backend: &impl Backend) {
@@ -117,9 +131,16 @@ pub(super) async fn a_change_of_an_incident_needs_its_version(backend: &impl Bac
     assert_eq!(found(store, "paris").await, wanted);
     assert_eq!(wanted.2[0].closed_at, Some(at + MINUTE), "a closed incident is still there");
 
-    // Nothing of the cases has changed by all this, and no change was told.
-    let without_incidents = |text: String| text.replace(&format!("{:?}", wanted.2), "[]");
-    assert_eq!(without_incidents(all_of(store, case.id).await), cases);
+    // Nothing of the cases has changed by all this, and only what was written was told.
+    let all = all_of(store, case.id).await;
+    let (but_for_told, _) = all.split_once("[Entry").unwrap();
+    let (before, _) = cases.split_once("[Entry").unwrap();
+    assert_eq!(but_for_told.replace(&format!("{:?}", wanted.2), "[]"), before);
+    let incident: IncidentName = "paris".parse().unwrap();
+    let told =
+        [What::IncidentOpened { incident: incident.clone() }, What::IncidentClosed { incident }];
+    assert_eq!(notices(store).await, told);
+    assert_eq!(all_changes(store).await.len(), 3);
 }
 
 pub(super) async fn a_decision_about_an_incident_must_be_recent(backend: &impl Backend) {

@@ -115,8 +115,14 @@ fn wanted(index: &Index, cases: &[Case]) -> Vec<Position> {
         cases.iter().filter_map(|case| Some(Position { score: score(case)?, id: case.id }));
     let mut positions: Vec<_> = positions.collect();
     positions.sort_unstable();
-    let is_latest_first =
-        matches!(index, Index::All | Index::Authority(_) | Index::Target(_) | Index::Incident(_));
+    let is_latest_first = matches!(
+        index,
+        Index::All
+            | Index::Authority(_)
+            | Index::Officer(_)
+            | Index::Target(_)
+            | Index::Incident(_)
+    );
     if is_latest_first {
         positions.reverse();
     }

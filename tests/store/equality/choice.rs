@@ -8,7 +8,7 @@ use urgence::core::{
     Act, Case, CaseId, Clock, ClockKind, Command, DataCategory, Deed, Disposition, Ending, Epoch,
     Finding, Fingerprint, FirstResponseKind, IncidentName, Instrument, Intake, Manifest, Nature,
     Page, PageKey, PageRecord, PauseReason, Proposed, Protection, RedirectTarget, RefusalReason,
-    Report, Role, SentPage, Settlement, SinkAnswer, SinkName, Sorting, Stance, Standing,
+    Report, Risk, Role, SentPage, Settlement, SinkAnswer, SinkName, Sorting, Stance, Standing,
 };
 use urgence::store::Note;
 
@@ -21,6 +21,11 @@ pub(super) const AUTHORITIES: [&str; 3] = ["fr-pnij", "be-fccu", "de-bka"];
 const INCIDENTS: usize = 60;
 const PEOPLE: [&str; 4] = ["ann", "bob", "cem", "dia"];
 const TARGETS: usize = 6;
+
+/// The officer who sends every request of an authority.
+pub(super) fn officer_of(who: &str) -> Fingerprint {
+    intake(who, "1", Nature::MissingChild).facts.officer.expect("the builders name one")
+}
 
 /// Every target that a request may name.
 pub(super) fn targets() -> Vec<Fingerprint> {
@@ -122,6 +127,9 @@ impl Run {
         facts.fingerprints =
             targets.filter(|(index, _)| bits(1 << index) % 2 == 0).map(|(_, it)| it).collect();
         facts.incident_tag = number.is_multiple_of(4).then(|| tag(bits(4)));
+        if number.is_multiple_of(4) {
+            intake.risks = Risk::ALL.iter().copied().take(1 + bits(4) % Risk::ALL.len()).collect();
+        }
         intake.is_without_validation = number.is_multiple_of(3);
         intake.is_preservation_requested = number.is_multiple_of(5);
         intake.non_disclosure_until =
