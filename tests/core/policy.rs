@@ -1,6 +1,7 @@
 //! The built-in policy, the files that are delivered, and what is no policy; and the registry, which
 //! is read in the same way.
 
+mod callers;
 mod live;
 mod mistakes;
 mod registry;

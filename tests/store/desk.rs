@@ -6,6 +6,7 @@ mod duplicates;
 mod incidents;
 mod registry;
 mod replace;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
