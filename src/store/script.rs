@@ -121,10 +121,13 @@ impl CommitScript {
         call
     }
 
-    /// The call that tells a notice, which changes no value.
+    /// The call that tells a notice, which changes no value. A Redis at its memory limit takes it too:
+    /// without it nothing that was said may be read.
     pub(super) fn tell(keys: &Keys, notice: &Notice) -> Cmd {
-        let mut call = redis::cmd("XADD");
-        call.arg(keys.events()).arg("*").arg("change").arg(codec::encode_notice(notice));
+        const TELL: &str = "#!lua flags=allow-oom
+return redis.call('XADD', KEYS[1], '*', 'change', ARGV[1])";
+        let mut call = redis::cmd("EVAL");
+        call.arg(TELL).arg(1).arg(keys.events()).arg(codec::encode_notice(notice));
         call
     }
 

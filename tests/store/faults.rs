@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use urgence::core::incident::{IncidentCommand, JoinRule};
+use urgence::core::standing::StandingCommand;
 use urgence::core::{CaseId, Deed, Event, FirstResponseKind, Intake, Nature, Policy, State};
+use urgence::core::{SuspensionReason, What};
 use urgence::desk::{Desk, DeskSettings, Done, Error};
 use urgence::store::{Facts, Index, RedisStore, Said, Store, StoreError};
 use urgence::timer::Timer;
@@ -100,7 +102,8 @@ impl Room {
         let mut accepted: BTreeMap<CaseId, usize> = BTreeMap::new();
         let mut rungs: BTreeMap<(CaseId, u32, Duration), usize> = BTreeMap::new();
         for entry in all_changes(self.store.as_ref()).await {
-            let change = entry.change().unwrap().clone();
+            let told = entry.told.unwrap();
+            let Some(change) = told.change().cloned() else { continue };
             for event in change.events {
                 match event {
                     Event::Accepted { .. } => *accepted.entry(change.case).or_default() += 1,
@@ -342,6 +345,11 @@ async fn a_full_redis_refuses_what_is_new_and_nothing_else() {
     let (paris, by) = ("paris".parse().unwrap(), act("sup", "open"));
     let opened = desk.act_on_incident(&paris, &by, &open, facts.clone()).await.unwrap();
     assert_eq!((opened.is_replayed, opened.status.facts), (false, facts));
+    // What is read is recorded first, and what is suspended is stopped.
+    desk.tell(None, What::TransparencyExported).await.unwrap();
+    let suspend = StandingCommand::Suspend(SuspensionReason::Fraud);
+    let of = done.case.authority.clone();
+    desk.act_on_standing(&of, &act("sup", "suspend"), suspend).await.unwrap();
     room.check_each_happened_once(&[done.case.id]).await;
 
     room.redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
