@@ -20,8 +20,13 @@ impl<S: Store> Desk<S> {
     /// # Errors
     /// The store cannot be read or written.
     pub async fn look_up_registry(&self) -> Result<(), Error> {
-        let usable = self.first_seen(&self.registry()).await?;
-        self.usable.store(usable.into());
+        let found = self.first_seen(&self.registry()).await?;
+        // A reload meanwhile has looked up a registry of its own, whose items must stay known.
+        self.usable.rcu(|known| {
+            let mut known = Usable::clone(known);
+            known.extend(&found);
+            known
+        });
         Ok(())
     }
 
