@@ -17,7 +17,7 @@ use super::{SealError, encoding, key_file};
 /// How long the command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of what it says is read; a hundred keys have less.
-const OUTPUT_MAX: u64 = 8 * 1024;
+const OUTPUT_MAX: u16 = 8 * 1024;
 
 /// Where the key-encryption keys come from. There may be several, one a line, so that one can take the
 /// place of another; the first wraps the first data keys.
@@ -133,8 +133,8 @@ fn run(line: &str, timeout: Duration) -> Result<Zeroizing<Vec<u8>>, &'static str
     let (finished, is_finished) = channel();
     // Joined by nobody: what the command has left behind may hold its output open for ever.
     std::thread::spawn(move || {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(OUTPUT_MAX as usize));
-        let read = output.take(OUTPUT_MAX).read_to_end(&mut bytes).map(|_| bytes);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(OUTPUT_MAX.into()));
+        let read = output.take(OUTPUT_MAX.into()).read_to_end(&mut bytes).map(|_| bytes);
         _ = finished.send(read);
     });
     let read = is_finished.recv_timeout(timeout);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::Pipeline;
 
 use super::codec::{self, Kept};
-use super::reads::{ask, observe, read_case, timestamp, unexpected};
+use super::reads::{Time, ask, observe, read_case, timestamp, unexpected};
 use super::redis_store::RedisStore;
 use super::script::{Again, Field};
 use super::sealing::SaidIn;
@@ -29,11 +29,14 @@ pub(super) struct Tending {
     is_rewrite_owed: AtomicBool,
 }
 
+/// Fields of a hash, by their names.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// A case as it was read with all that was said in it.
 struct Whole {
     now: Timestamp,
     case: Case,
-    said: Vec<(String, Vec<u8>)>,
+    said: Fields,
 }
 
 impl RedisStore {
@@ -121,8 +124,7 @@ impl RedisStore {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("TIME").cmd("HGETALL").arg(self.keys.case(id));
         let asked = monotonic_now();
-        let (time, fields): ((u64, u64), Vec<(String, Vec<u8>)>) =
-            ask(&self.read, OPERATION, &pipeline).await?;
+        let (time, fields): (Time, Fields) = ask(&self.read, OPERATION, &pipeline).await?;
         let now = timestamp(time);
         observe(&self.clock, now, asked);
         let unreadable =
