@@ -27,6 +27,8 @@ pub struct Service {
     pub grpc: SocketAddr,
     pub http: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    /// Where its audit log lies, unless the test has named a place.
+    audit: Directory,
 }
 
 impl Service {
@@ -37,13 +39,20 @@ impl Service {
 
     /// Serves with these arguments, on free ports; returns once it does.
     pub fn start(arguments: &[&str]) -> Self {
-        let (child, log, ready) = spawn(arguments);
+        let audit = Directory::new();
+        let own = without("--audit-dir", audit.path(), arguments);
+        let (child, log, ready) = spawn(&[arguments, &own].concat());
         let Ok(line) = ready.recv_timeout(START_PATIENCE) else {
             panic!("the service did not start:\n{}", log.lock().unwrap().join("\n"));
         };
         let said: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| said[name].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), http: address("http"), log }
+        Self { child, grpc: address("grpc"), http: address("http"), log, audit }
+    }
+
+    /// Where its audit log lies.
+    pub fn audit(&self) -> String {
+        format!("{}/main", self.audit.path())
     }
 
     pub fn pid(&self) -> u32 {

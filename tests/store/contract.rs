@@ -1,5 +1,6 @@
 //! The contract of a store: every test here runs on Redis and in memory.
 
+mod audit;
 mod commits;
 mod content;
 mod incidents;
@@ -104,6 +105,10 @@ macro_rules! contract {
 }
 
 contract! {
+    audit {
+        an_edge_of_the_log_goes_only_forwards,
+        nothing_is_trimmed_from_the_edge_of_the_log_on,
+    }
     commits {
         accepting_writes_the_case_and_every_index,
         a_conflict_writes_nothing,
