@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use super::checkpoint::{Checkpoint, notes};
 use super::edge_state::EdgeState;
 use super::entry::{Line, digest, hash_of_hex};
 use super::segment::{CHECKPOINTS, Header, PUBLIC_KEY, Start, file_name, first_of};
-use super::tree::{Edge, Hash, Hashes};
+use super::tree::{Edge, Hash};
 use super::verify::{Fault, Point, Walk};
 use super::{SEAL_EVERY, Verified, verify};
 use crate::core::DeskName;
@@ -90,8 +89,8 @@ pub struct Log {
     segments: BTreeMap<u64, u64>,
     /// The roots of whole segments, and the edges that the files begin at: what proofs take besides
     /// single entries.
-    roots: BTreeMap<u64, Hash>,
-    starts: Vec<Edge>,
+    pub(super) roots: BTreeMap<u64, Hash>,
+    pub(super) starts: Vec<Edge>,
 }
 
 impl LogSettings {
@@ -474,46 +473,20 @@ impl Log {
         Ok(lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect())
     }
 
-    fn leaves(&self, first: u64) -> Result<Vec<Hash>, LogError> {
+    /// The hashes of the entries of the segment that begins with `first`.
+    pub(super) fn leaves(&self, first: u64) -> Result<Vec<Hash>, LogError> {
         let hash = |line: &Vec<u8>| hash_of_hex(std::str::from_utf8(line.get(..64)?).ok()?);
         Ok(self.lines(first)?.iter().filter_map(hash).collect())
     }
-}
 
-/// The hashes of a log for one proof: the segment that was read last is kept.
-pub(super) struct LogHashes<'l> {
-    log: &'l Log,
-    read: Option<(u64, Vec<Hash>)>,
-}
-
-impl<'l> LogHashes<'l> {
-    pub(super) const fn new(log: &'l Log) -> Self {
-        Self { log, read: None }
-    }
-}
-
-impl Hashes for LogHashes<'_> {
-    type Error = LogError;
-
-    fn known(&self, entries: &Range<u64>) -> Option<Hash> {
-        let whole = self.log.roots.get(&entries.start);
-        let is_whole = entries.end - entries.start == self.log.settings.segment_len;
-        let at_a_start = || self.log.starts.iter().find_map(|edge| edge.perfect(entries));
-        whole.copied().filter(|_| is_whole).or_else(at_a_start)
+    /// How many entries a whole segment has.
+    pub(super) const fn segment_len(&self) -> u64 {
+        self.settings.segment_len
     }
 
-    fn leaf(&mut self, index: u64) -> Result<Hash, LogError> {
-        let missing =
-            || io::Error::new(io::ErrorKind::NotFound, format!("entry {index} is not here"));
-        let failed = |error| self.log.settings.failed("read an entry")(error);
-        let Some((&first, _)) = self.log.segments.range(..=index).next_back() else {
-            return Err(failed(missing()));
-        };
-        if self.read.as_ref().is_none_or(|(read, _)| *read != first) {
-            self.read = Some((first, self.log.leaves(first)?));
-        }
-        let offset = usize::try_from(index - first).unwrap_or(usize::MAX);
-        let leaf = self.read.as_ref().and_then(|(_, leaves)| leaves.get(offset).copied());
-        leaf.ok_or_else(|| failed(missing()))
+    /// That an entry is not in the files.
+    pub(super) fn lacks(&self, index: u64) -> LogError {
+        let missing = format!("entry {index} is not here");
+        self.settings.failed("read an entry")(io::Error::new(io::ErrorKind::NotFound, missing))
     }
 }

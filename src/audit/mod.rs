@@ -12,6 +12,7 @@ mod checkpoint;
 mod edge_state;
 pub mod entry;
 mod follower;
+mod hashes;
 mod log;
 mod proof;
 mod receipt;

@@ -11,6 +11,7 @@
 mod support;
 
 mod admission;
+mod audit_log;
 #[path = "../transport/authority.rs"]
 mod authority;
 mod bad_input;

@@ -1,0 +1,81 @@
+//! The audit log of real replicas over one Redis: the same files, also after a crash, checked offline.
+
+use std::fs;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::service::{Directory, Service, urgent};
+use crate::support::redis::TestRedis;
+use crate::support::wait::eventually;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SIGNED: &str = "urgence_audit_log_signed_entries{desk=\"main\"}";
+const LOST: &str = "urgence_audit_history_lost{desk=\"main\"}";
+
+async fn submit(service: &Service, from: u32, count: u32) {
+    let mut portal = service.portal().await;
+    for number in from..from + count {
+        portal.submit(urgent(&format!("r-{number}"))).await.unwrap();
+    }
+}
+
+async fn signed(service: &Service, at_least: u32) {
+    eventually("the log is signed", PATIENCE, async || {
+        service.metric(SIGNED).await >= f64::from(at_least)
+    })
+    .await;
+}
+
+/// The checkpoints of the first so many sizes, which every replica signs alike.
+fn checkpoints(audit: &str, count: usize) -> Vec<String> {
+    let text = fs::read_to_string(format!("{audit}/main/checkpoints")).unwrap();
+    text.lines().take(count * 5).map(str::to_owned).collect()
+}
+
+fn verify(audit: &str) -> Output {
+    let key = fs::read_to_string(format!("{audit}/main/public-key")).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_urgence"))
+        .args(["audit", "verify", &format!("{audit}/main"), "--public-key", key.trim_end()])
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn replicas_derive_the_same_log_and_a_crash_changes_nothing() {
+    let redis = TestRedis::start();
+    let directories = [Directory::new(), Directory::new(), Directory::new()];
+    let at = |index: usize| Service::on(&redis, &["--audit-dir", directories[index].path()]);
+    let (one, two) = (at(0), at(1));
+    submit(&one, 0, 70).await;
+    signed(&one, 64).await;
+    two.kill();
+    submit(&one, 70, 70).await;
+    signed(&one, 128).await;
+    let (two, three) = (at(1), at(2));
+    submit(&three, 140, 60).await;
+    for service in [&one, &two, &three] {
+        signed(service, 192).await;
+        assert!(service.metric(LOST).await.abs() < 0.5);
+    }
+    let paths: Vec<&str> = directories.iter().map(Directory::path).collect();
+    assert_eq!(checkpoints(paths[0], 3), checkpoints(paths[1], 3));
+    // The third began at the edge, and signs what the others sign.
+    let last = checkpoints(paths[0], 3).split_off(10);
+    assert!(checkpoints(paths[2], 9).windows(5).any(|note| note == last));
+    for service in [one, two, three] {
+        service.kill();
+    }
+    for path in &paths {
+        let output = verify(path);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // One byte of one entry, and it is named.
+    let segment = format!("{}/main/{:020}.log", paths[0], 0);
+    let mut lines: Vec<String> =
+        fs::read_to_string(&segment).unwrap().lines().map(|line| format!("{line}\n")).collect();
+    lines[18] = lines[18].replacen("main", "mail", 1);
+    fs::write(&segment, lines.concat()).unwrap();
+    let output = verify(paths[0]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("entry 17: "));
+}
