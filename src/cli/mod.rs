@@ -120,6 +120,8 @@ async fn serve_until_stopped(
     building: impl Future<Output = Result<App, AppError>>,
     exporting: Option<Exporting>,
 ) -> ExitCode {
+    // From now on a SIGHUP, which would end the process, does not: it is heard once all parts run.
+    let _hangups = signal(SignalKind::hangup());
     // Listened for from the start, so that a stop while Redis loads its data is heard too.
     let stop = stop_signal();
     tokio::pin!(stop);

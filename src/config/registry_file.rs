@@ -147,7 +147,7 @@ impl Reader<'_> {
         let mut number = |key: &str| {
             let entry = table.get(key)?;
             let count = entry.count(&mut self.notes, WANTED)?;
-            let count = u32::try_from(count).ok().filter(|count| (1..=1_000_000).contains(count));
+            let count = Some(count).filter(|count| (1..=1_000_000).contains(count));
             if count.is_none() {
                 self.notes.mistake(entry.path, format!("must be {WANTED}"));
             }

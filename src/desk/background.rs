@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join;
 
-use super::{Desk, Index, Store, StoreError};
+use super::{Desk, Error, Index, Store};
 use crate::core::risk::Background;
 use crate::core::time::millis;
-use crate::core::{AuthorityId, CaseId, Intake, Timestamp};
+use crate::core::{AuthorityId, CaseId, Intake};
 
 impl<S: Store> Desk<S> {
     /// Notes on a request what is known of where it comes from.
@@ -33,8 +33,8 @@ impl<S: Store> Desk<S> {
         }
     }
 
-    async fn look_up(&self, intake: &Intake) -> Result<Background, StoreError> {
-        let now = self.now_estimate().unwrap_or(Timestamp::from_millis(0));
+    async fn look_up(&self, intake: &Intake) -> Result<Background, Error> {
+        let now = self.now().await?;
         let since = now.as_millis().saturating_sub(millis(self.live().risk.window));
         let mut counted = vec![(Index::Authority(intake.authority.clone()), since)];
         if let Some(officer) = intake.facts.officer {
@@ -58,7 +58,7 @@ impl<S: Store> Desk<S> {
         background: Background,
         intake: &Intake,
         related: &BTreeSet<CaseId>,
-    ) -> Result<Background, StoreError> {
+    ) -> Result<Background, Error> {
         if related.is_empty() {
             return Ok(background);
         }

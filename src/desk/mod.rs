@@ -147,6 +147,14 @@ impl<S: Store> Desk<S> {
         self.store.now_estimate()
     }
 
+    /// The store's time now, asked for where it has not answered yet.
+    pub(super) async fn now(&self) -> Result<Timestamp, Error> {
+        match self.now_estimate() {
+            Some(now) => Ok(now),
+            None => Ok(self.store.load(&[]).await?.now),
+        }
+    }
+
     /// Takes a request in. When this returns, the case is durable.
     ///
     /// # Errors
@@ -155,7 +163,7 @@ impl<S: Store> Desk<S> {
     pub async fn submit(&self, mut intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
         let started = monotonic_now();
         let id = intake.case_id();
-        let submitted = match self.admit(&mut intake) {
+        let submitted = match self.admit(&mut intake).await {
             Ok(()) => self.take_in(intake, request).await,
             Err(error) => self.admitted_before(id, &intake, error).await,
         };
@@ -211,12 +219,12 @@ impl<S: Store> Desk<S> {
     }
 
     /// Looks the authority up, and which open incident the request belongs to.
-    fn admit(&self, intake: &mut Intake) -> Result<(), Error> {
+    async fn admit(&self, intake: &mut Intake) -> Result<(), Error> {
         let registry = self.registry();
         if intake.authority.is_synthetic() {
             return Err(NotEntitled::NotListed.into());
         }
-        let now = self.now_estimate().unwrap_or(Timestamp::from_millis(0));
+        let now = self.now().await?;
         registry.may_ask(&intake.authority, intake.nature, now)?;
         if let Some(authority) = registry.authority(&intake.authority) {
             intake.facts.country = authority.country.clone();

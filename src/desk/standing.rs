@@ -24,9 +24,9 @@ impl<S: Store> Desk<S> {
         command: StandingCommand,
     ) -> Result<(AuthorityStanding, bool), Error> {
         let (standing, is_replayed) = self.commit_standing(authority, act, command).await?;
-        if standing.suspension.is_some() {
-            self.begin_verification_anew(authority).await?;
-        }
+        // Also when it is reinstated: whoever suspended it may have died half way, and what was verified
+        // before the suspension must not count after it.
+        self.begin_verification_anew(authority).await?;
         Ok((standing, is_replayed))
     }
 
@@ -129,7 +129,7 @@ impl<S: Store> Desk<S> {
     /// # Errors
     /// It is not known to be stored.
     pub async fn tell(&self, by: Option<Actor>, what: What) -> Result<(), Error> {
-        let at = self.now_estimate().unwrap_or(Timestamp::from_millis(0));
+        let at = self.now().await?;
         self.store.tell(Notice { at, by, what }).await?;
         self.hints.changed.notify_one();
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +32,8 @@ pub(super) struct Edge<S> {
     pub(super) work: TaskTracker,
     /// Ends watches and waits.
     pub(super) stop: CancellationToken,
+    /// How long a watch goes on before it ends with a word, so that none is cut off with the connection.
+    pub(super) watch_age_max: Duration,
     /// What was refused to whom.
     pub(super) refusals: Refusals,
     /// Who makes the call that is being answered, and what lets them.
@@ -45,6 +48,7 @@ impl<S: Store> Clone for Edge<S> {
             desks: self.desks.clone(),
             work: self.work.clone(),
             stop: self.stop.clone(),
+            watch_age_max: self.watch_age_max,
             refusals: self.refusals.clone(),
             author: self.author.clone(),
             allowances: Arc::clone(&self.allowances),

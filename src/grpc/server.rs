@@ -110,6 +110,7 @@ impl<S: Store> GrpcServer<S> {
             desks,
             work: TaskTracker::new(),
             stop: CancellationToken::new(),
+            watch_age_max: Duration::MAX,
             refusals: Refusals::default(),
             author: None,
             allowances: Arc::default(),
@@ -141,7 +142,8 @@ impl<S: Store> GrpcServer<S> {
         limits: &Limits,
         stop: CancellationToken,
     ) -> Result<(), ServerError> {
-        let Self { edge, health } = self;
+        let Self { mut edge, health } = self;
+        edge.watch_age_max = limits.watch_age_max();
         let (work, streams_stop) = (edge.work.clone(), edge.stop.clone());
         let (desks, refusals) = (edge.desks.clone(), edge.refusals.clone());
         let routes = routes(edge, health)?;

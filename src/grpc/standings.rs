@@ -19,7 +19,7 @@ use crate::desk::{Desk, DisclosureFound, Store};
 
 /// How far a suspension looks back where nobody says.
 const LOOK_BACK: Duration = Duration::from_hours(30 * 24);
-/// How many cases a suspension looks at before it leaves the rest to ListDisclosures.
+/// How many cases a suspension looks at before it leaves the rest to `ListDisclosures`.
 const LOOK_BACK_CASES: usize = 200;
 
 pub(super) async fn suspend_authority<S: Store>(

@@ -78,6 +78,12 @@ pub(super) fn bad_caller() -> Status {
     status(Code::InvalidArgument, "BAD_CALLER", message)
 }
 
+pub(super) fn watch_aged() -> Status {
+    let message =
+        "a watch goes on for so long and no longer; watch again with the latest resume_token";
+    status(Code::Unavailable, "WATCH_AGED", message)
+}
+
 pub(super) fn certificate_missing() -> Status {
     let message = "this connection presented no certificate; connect with one";
     status(Code::Unauthenticated, "CERTIFICATE_MISSING", message)

@@ -60,7 +60,7 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
     write: impl Fn(Told, String) -> Option<T> + Send + Sync + 'static,
 ) -> Stream<T> {
     let (sender, receiver) = mpsc::channel(BUFFERED);
-    let stop = edge.stop.clone();
+    let (stop, age_max) = (edge.stop.clone(), edge.watch_age_max);
     let guard = Guard { author: edge.author.clone(), authority };
     edge.work.spawn(async move {
         metrics::watches(1.0);
@@ -71,6 +71,10 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
                 _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
             }
             () = sender.closed() => {}
+            () = tokio::time::sleep(age_max) => {
+                let told = sender.send(Err(status::watch_aged()));
+                _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
+            }
             () = guard.over() => {
                 let told = sender.send(Err(status::certificate_over()));
                 _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;

@@ -47,7 +47,12 @@ impl FromStr for UsualHours {
         let (from, until) = hours.split_once('-').ok_or(BadHours)?;
         let time = |text: &str| Time::strptime("%H:%M", text).map_err(|_| BadHours);
         let zone = TimeZone::get(zone).map_err(|_| BadHours)?;
-        Ok(Self { from: time(from)?, until: time(until)?, zone, text: text.to_owned() })
+        let (from, until) = (time(from)?, time(until)?);
+        // Hours of no length would make every hour unusual.
+        if from == until {
+            return Err(BadHours);
+        }
+        Ok(Self { from, until, zone, text: text.to_owned() })
     }
 }
 
@@ -92,6 +97,7 @@ mod tests {
             "07:00 Europe/Paris",
             "7-20 UTC",
             "25:00-26:00 UTC",
+            "06:00-06:00 UTC",
             "07:00-20:00 Mars/Base",
         ] {
             assert_eq!(text.parse::<UsualHours>(), Err(BadHours), "{text}");

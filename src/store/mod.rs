@@ -44,6 +44,7 @@ pub use error::{StoreError, Unreadable};
 pub use memory_store::MemoryStore;
 pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
 pub use stream::{AuditEdge, Cursor, Entry, Kept};
+pub use values::{Facts, IncidentCommit, LoadedIncident, LoadedStanding, SeenItem, StandingCommit};
 
 /// The one command that writes `commit`, with nothing around it: the ceiling that benchmarks measure
 /// against. It needs the scripts to be loaded, as a connected [`RedisStore`] does.
@@ -331,68 +332,6 @@ impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Said")
     }
-}
-
-/// An incident as it was at one instant.
-#[derive(Debug)]
-pub struct LoadedIncident {
-    /// The instant.
-    pub now: Timestamp,
-    /// The incident; `None` where there is none of the name.
-    pub incident: Option<Incident>,
-    /// The facts told of it, as the bytes that arrived.
-    pub facts: Option<Facts>,
-}
-
-/// The facts told of an incident. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Facts(pub Content);
-
-impl fmt::Debug for Facts {
-    /// Content is never printed.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Facts")
-    }
-}
-
-/// How an authority stood at one instant.
-#[derive(Debug)]
-pub struct LoadedStanding {
-    /// The instant.
-    pub now: Timestamp,
-    /// How it stood.
-    pub standing: AuthorityStanding,
-}
-
-/// How an authority will stand.
-#[derive(Clone, Debug)]
-pub struct StandingCommit {
-    /// How it will stand.
-    pub standing: AuthorityStanding,
-    /// What is told of it.
-    pub notice: Notice,
-    /// The store's time as it was seen when that was decided.
-    pub observed_at: Timestamp,
-    /// How old that may be.
-    pub age_max: Duration,
-}
-
-/// What is remembered of something in the registry: a digest of whose it is, its id and its content.
-pub type SeenItem = [u8; 16];
-
-/// An incident to be written.
-#[derive(Clone, Debug)]
-pub struct IncidentCommit {
-    /// The incident as it will be.
-    pub incident: Incident,
-    /// The facts told of it, where they are new.
-    pub facts: Option<Facts>,
-    /// What is told of it.
-    pub notice: Notice,
-    /// The store's time as it was seen when that was decided.
-    pub observed_at: Timestamp,
-    /// How old that may be.
-    pub age_max: Duration,
 }
 
 impl fmt::Debug for Contents {

@@ -1,5 +1,8 @@
-//! What is read of the values beside the cases: incidents, how authorities stand, and what the registry
-//! has held for how long.
+//! The values beside the cases: incidents, how authorities stand, and what the registry has held for how
+//! long.
+
+use std::fmt;
+use std::time::Duration;
 
 use redis::Pipeline;
 
@@ -7,10 +10,72 @@ use super::keys::Keys;
 use super::link::Link;
 use super::reads::{Time, ask, observe, timestamp};
 use super::sealing::{FACTS, Sealer};
-use super::{Facts, Index, LoadedIncident, LoadedStanding, SeenItem, StoreError, codec};
+use super::{Content, Index, StoreError, codec};
 use crate::clock::{ServerClock, monotonic_now};
-use crate::core::{AuthorityId, AuthorityStanding, Incident, IncidentName, Timestamp};
+use crate::core::{AuthorityId, AuthorityStanding, Incident, IncidentName, Notice, Timestamp};
 use crate::seal::Owner;
+
+/// An incident as it was at one instant.
+#[derive(Debug)]
+pub struct LoadedIncident {
+    /// The instant.
+    pub now: Timestamp,
+    /// The incident; `None` where there is none of the name.
+    pub incident: Option<Incident>,
+    /// The facts told of it, as the bytes that arrived.
+    pub facts: Option<Facts>,
+}
+
+/// The facts told of an incident. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Facts(pub Content);
+
+impl fmt::Debug for Facts {
+    /// Content is never printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Facts")
+    }
+}
+
+/// How an authority stood at one instant.
+#[derive(Debug)]
+pub struct LoadedStanding {
+    /// The instant.
+    pub now: Timestamp,
+    /// How it stood.
+    pub standing: AuthorityStanding,
+}
+
+/// How an authority will stand.
+#[derive(Clone, Debug)]
+pub struct StandingCommit {
+    /// How it will stand.
+    pub standing: AuthorityStanding,
+    /// What is told of it.
+    pub notice: Notice,
+    /// The store's time as it was seen when that was decided.
+    pub observed_at: Timestamp,
+    /// How old that may be.
+    pub age_max: Duration,
+}
+
+/// What is remembered of something in the registry: a digest of whose it is, its id and its content.
+pub type SeenItem = [u8; 16];
+
+/// An incident to be written.
+#[derive(Clone, Debug)]
+pub struct IncidentCommit {
+    /// The incident as it will be.
+    pub incident: Incident,
+    /// The facts told of it, where they are new.
+    pub facts: Option<Facts>,
+    /// What is told of it.
+    pub notice: Notice,
+    /// The store's time as it was seen when that was decided.
+    pub observed_at: Timestamp,
+    /// How old that may be.
+    pub age_max: Duration,
+}
 
 pub(super) async fn incident(
     link: &Link,

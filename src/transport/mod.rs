@@ -80,6 +80,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How long a watch goes on at most. One that begins just before its connection is asked to leave has
+    /// ended, with a word of why, before the connection is cut.
+    #[must_use]
+    pub fn watch_age_max(&self) -> Duration {
+        self.connection_age_max / 4
+    }
+
     /// How long a connection lives at most, whatever its peer does: a third more than its age, so that
     /// calls that run when it is asked to leave can end.
     #[must_use]

@@ -79,7 +79,7 @@ fn accept<'a>(intake: &Intake, now: Timestamp, policy: &'a Policy) -> Transition
     let risks = case.risks.clone();
     let seen = (!risks.is_empty()).then_some(Event::RisksSeen { risks });
     let mut transition = Transition::of(case, now, policy);
-    transition.actor = intake.by.clone();
+    transition.actor.clone_from(&intake.by);
     transition.digest = Some(intake.digest);
     transition.events = [accepted].into_iter().chain(joined).chain(found).chain(seen).collect();
     transition.fire_due();

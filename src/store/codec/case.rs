@@ -1,5 +1,7 @@
 //! A stored case. Its id and version are the key and a field beside it.
 
+use std::collections::BTreeSet;
+
 use prost::Message as _;
 
 use super::answer::{StoredResponse, decode_response, encode_response};
@@ -17,7 +19,7 @@ use super::{check_format, field, unreadable};
 use crate::core::case::Lowering;
 use crate::core::{
     Band, Case, CaseId, Claim, Clock, ClockKind, ClockState, FirstResponse, FirstResponseKind,
-    Nature, PolicyId, Promised, RequestDigest, Risk, Timestamp, Verification,
+    Nature, PageRecord, PolicyId, Promised, RequestDigest, Risk, Timestamp, Verification,
 };
 use crate::store::Unreadable;
 
@@ -251,25 +253,25 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
             (None, Some(response)) if is_old => ended_by(response),
             (None, _) => None,
         },
-        risks: stored
-            .risks
-            .iter()
-            .map(|word| field(WHAT, "risks", Risk::from_word(word)))
-            .collect::<Result<_, _>>()?,
+        risks: risks(&stored.risks)?,
         likely_duplicates: ids(&stored.likely_duplicates)?,
         linked: stored.linked.iter().map(decode_link).collect::<Result<_, _>>()?,
         incident: optional("incident", &stored.incident)?,
         legal_hold: optional("legal_hold", &stored.legal_hold)?,
-        pages: stored
-            .pages
-            .iter()
-            .map(|record| decode_record(id, record))
-            .collect::<Result<_, _>>()?,
+        pages: pages(id, &stored.pages)?,
         purged_at: stored.purged_ms.map(Timestamp::from_millis),
         memory: decode_memory(WHAT, &stored.memory)?,
         first_response,
         authority,
     })
+}
+
+fn risks(words: &[String]) -> Result<BTreeSet<Risk>, Unreadable> {
+    words.iter().map(|word| field(WHAT, "risks", Risk::from_word(word))).collect()
+}
+
+fn pages(id: CaseId, stored: &[StoredPageRecord]) -> Result<Vec<PageRecord>, Unreadable> {
+    stored.iter().map(|record| decode_record(id, record)).collect()
 }
 
 /// In format 1 the one clock was that of the case's class, and the answer alone said that it had

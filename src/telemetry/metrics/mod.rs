@@ -6,12 +6,15 @@ mod connections;
 mod paging;
 mod sealing;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::metrics::{counter, gauge, histogram};
 
 use super::Figures;
-use crate::core::{Band, Case, Change, ClockKind, DeskName, Event, Lane, RungRecord, Timestamp};
+use crate::core::{
+    Band, Case, Change, ClockKind, DeskName, Event, Lane, Risk, RungRecord, Timestamp,
+};
 use catalogue::{
     ACCEPT_SECONDS, ACCEPTED, ADMISSIONS, BREACHES, CLAIM_SECONDS, CLAIMS, CLAIMS_LOST,
     CLOCK_JUMPS, CLOCK_MARKS, CLOCK_OFFSET_SECONDS, COMMIT_BATCH, COMMIT_RETRIES, COMMIT_SECONDS,
@@ -102,6 +105,12 @@ const fn band_label(band: Band) -> &'static str {
     LABELS[band.number() as usize]
 }
 
+fn risks_seen(risks: &BTreeSet<Risk>) {
+    for risk in risks {
+        counter!(RISKS, "risk" => risk.word()).increment(1);
+    }
+}
+
 /// Records a committed change. Whoever committed it calls this, once.
 pub fn changed(case: &Case, change: &Change) {
     // What the service does to test itself is no work of the desk.
@@ -131,11 +140,7 @@ pub fn changed(case: &Case, change: &Change) {
             Event::Verified { verification, .. } => {
                 counter!(VERIFICATIONS, "result" => verification.word()).increment(1);
             }
-            Event::RisksSeen { risks } => {
-                for risk in risks {
-                    counter!(RISKS, "risk" => risk.word()).increment(1);
-                }
-            }
+            Event::RisksSeen { risks } => risks_seen(risks),
             Event::LikelyDuplicatesFound { .. } => counter!(LIKELY_DUPLICATES).increment(1),
             Event::Disclosed { .. } => counter!(DISCLOSURES).increment(1),
             Event::Ended { outcome, took, .. } => {

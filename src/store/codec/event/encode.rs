@@ -173,6 +173,24 @@ fn encode_kept(event: &Event) -> StoredEvent {
         Event::PagesClosed { clock: kind } => {
             StoredEvent { clock: clock(kind), ..empty(Kind::PagesClosed) }
         }
+        Event::LikelyDuplicatesFound { .. }
+        | Event::RisksSeen { .. }
+        | Event::AuthoritySuspended
+        | Event::DuplicateLinked { .. }
+        | Event::IncidentJoined { .. }
+        | Event::IncidentLeft { .. } => encode_found(event),
+        Event::LegalHoldSet { by, is_held } => {
+            StoredEvent { is_so: *is_held, ..done(Kind::LegalHoldSet, by) }
+        }
+        Event::Purged => empty(Kind::Purged),
+        // Never sent here; a reader would put it aside and raise the alarm.
+        _ => empty(Kind::Unspecified),
+    }
+}
+
+/// What was found out about the case by comparing it with others, and with what is known of its sender.
+fn encode_found(event: &Event) -> StoredEvent {
+    match event {
         Event::LikelyDuplicatesFound { cases } => StoredEvent {
             cases: cases.iter().map(|id| id.compact().to_owned()).collect(),
             ..empty(Kind::LikelyDuplicatesFound)
@@ -192,10 +210,6 @@ fn encode_kept(event: &Event) -> StoredEvent {
         Event::IncidentLeft { incident } => {
             StoredEvent { name: incident.to_string(), ..empty(Kind::IncidentLeft) }
         }
-        Event::LegalHoldSet { by, is_held } => {
-            StoredEvent { is_so: *is_held, ..done(Kind::LegalHoldSet, by) }
-        }
-        Event::Purged => empty(Kind::Purged),
         // Never sent here; a reader would put it aside and raise the alarm.
         _ => empty(Kind::Unspecified),
     }
