@@ -147,3 +147,30 @@ fn a_first_response_is_compared_with_the_receipt() {
     let told = check_first_response(&wrong, &receipt_of(7), &keys()).unwrap_err();
     assert_eq!(told.to_string(), "response record: its waited_ms is not that of the receipt");
 }
+
+/// Signed by the right key, and still not what the log has.
+#[tokio::test]
+async fn a_receipt_that_says_something_else_than_the_log_is_found() {
+    let directory = Directory::new();
+    let store = store().await;
+    accept(&store, 0, SEAL_EVERY).await;
+    let mut replica = Replica::new(&store, &directory.0);
+    replica.catch_up().await;
+    let case = case(5);
+    let (entry, proof) = replica.record.prove_accepted(case.id, case.accepted_at).unwrap();
+    let right = Receipt::of(&"main".parse().unwrap(), &case);
+    let second = std::time::Duration::from_secs(1);
+    let mut wrong = [0; 6].map(|_| right.clone());
+    wrong[0].desk = "other".parse().unwrap();
+    wrong[1].authority = "authority-9".parse().unwrap();
+    wrong[2].accepted_at = right.accepted_at + second;
+    wrong[3].request_sha256 = [1; 32];
+    wrong[4].target_at = right.target_at + second;
+    wrong[5].limit_at = right.limit_at + second;
+    let fields = ["desk", "authority", "accepted_at", "request_sha256", "target_at", "limit_at"];
+    for (receipt, field) in wrong.iter().zip(fields) {
+        let note = receipt.sign(&signer());
+        let told = check_receipt(&note, &entry.json, &proof.render(), &keys()).unwrap_err();
+        assert_eq!(told.to_string(), format!("entry: its {field} is not that of the receipt"));
+    }
+}
