@@ -235,8 +235,10 @@ impl App {
         ));
         spawn_heartbeat(&mut parts, &settings, &outbound, &known);
         let served = Desks::new(desks.iter().map(RunningDesk::desk).collect());
-        let server =
-            GrpcServer::new(served).with_calls_per_second_max(settings.calls_per_second_max);
+        let records = desks.iter().map(|desk| Arc::clone(&desk.known.record)).collect();
+        let server = GrpcServer::new(served)
+            .with_records(records)
+            .with_calls_per_second_max(settings.calls_per_second_max);
         let health = server.health();
         // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();

@@ -14,6 +14,7 @@ use super::tree::{Hash, inclusion_path};
 use super::{Entry, Verified};
 use crate::clock::monotonic_now;
 use crate::core::{CaseId, DeskName, Timestamp};
+use crate::sign::NoteSigner;
 use crate::store::{AuditEdge, Cursor};
 use crate::telemetry::metrics;
 
@@ -94,6 +95,12 @@ impl Record {
     /// Which desk's.
     pub const fn desk(&self) -> &DeskName {
         &self.settings.desk
+    }
+
+    /// Who signs it, and the receipts.
+    #[must_use]
+    pub fn signer(&self) -> &NoteSigner {
+        &self.settings.signer
     }
 
     /// How long ago the log held all there is.

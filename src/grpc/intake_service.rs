@@ -15,7 +15,7 @@ use super::watching::{self, Stream};
 use super::wire::case_entry::Said;
 use super::wire::intake_service_server::IntakeService;
 use super::wire::{self, intake_service_watch_request::Scope};
-use super::{status, submission, tokens};
+use super::{records, status, submission, tokens};
 use crate::core::intake::{Checks, check_optional_text, check_text};
 use crate::core::policy::live::Holding;
 use crate::core::{AuthorityId, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, ShownTo};
@@ -85,6 +85,13 @@ impl<S: Store> IntakeService for IntakeCalls<S> {
         self.0.serve("ConfirmDelivery", request, confirm_delivery).await
     }
 
+    async fn get_receipt_proof(
+        &self,
+        request: Request<wire::GetReceiptProofRequest>,
+    ) -> Result<Response<wire::GetReceiptProofResponse>, Status> {
+        self.0.serve("GetReceiptProof", request, get_receipt_proof).await
+    }
+
     async fn list_data_categories(
         &self,
         request: Request<wire::ListDataCategoriesRequest>,
@@ -131,6 +138,7 @@ async fn submit<S: Store>(
     Ok(wire::SubmitResponse {
         case: Some(convert::case_status(desk.name(), &done.case)),
         replayed: done.is_replayed,
+        receipt: edge.records.receipt(desk.name(), &done.case),
     })
 }
 
@@ -162,7 +170,21 @@ async fn get<S: Store>(
         request: opened.request,
         response: opened.response,
         entries: opened.entries,
+        first_response_record: edge.records.first_response(desk.name(), &case),
     })
+}
+
+async fn get_receipt_proof<S: Store>(
+    edge: Edge<S>,
+    caller: Callers,
+    message: wire::GetReceiptProofRequest,
+) -> Result<wire::GetReceiptProofResponse, Status> {
+    let mut checks = Checks::default();
+    let case = edge.case(&mut checks, "name", &message.name);
+    let (desk, id) = valid(checks, case)?;
+    traces::about(id);
+    let case = own_case(&desk, &caller, id).await?;
+    records::proof(&edge, &desk, &case).await
 }
 
 /// Does a portal's act on a case of its own.

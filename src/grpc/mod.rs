@@ -12,6 +12,7 @@ mod entries;
 mod identity;
 mod intake_service;
 mod oversight_service;
+mod records;
 mod refusals;
 mod serve;
 mod server;

@@ -9,7 +9,7 @@ use super::serve::{Edge, check_required, valid};
 use super::standings::write_standing;
 use super::wire::case_entry::Said;
 use super::wire::oversight_service_server::OversightService;
-use super::{standings, status, wire};
+use super::{records, standings, status, wire};
 use crate::core::intake::{Checks, Code, check_text};
 use crate::core::transparency::{MIN_CELLS, Period};
 use crate::core::{Band, Deed, What};
@@ -52,6 +52,20 @@ impl<S: Store> OversightService for OversightCalls<S> {
         request: Request<wire::SetLegalHoldRequest>,
     ) -> Result<Response<wire::SetLegalHoldResponse>, Status> {
         self.0.serve("SetLegalHold", request, set_legal_hold).await
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<wire::ListAuditEntriesRequest>,
+    ) -> Result<Response<wire::ListAuditEntriesResponse>, Status> {
+        self.0.serve("ListAuditEntries", request, records::list_audit_entries).await
+    }
+
+    async fn verify_audit(
+        &self,
+        request: Request<wire::VerifyAuditRequest>,
+    ) -> Result<Response<wire::VerifyAuditResponse>, Status> {
+        self.0.serve("VerifyAudit", request, records::verify_audit).await
     }
 
     async fn export_transparency(

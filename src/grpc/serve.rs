@@ -15,6 +15,7 @@ use super::deadline::{self, MARGIN};
 use super::desks::Desks;
 use super::entries::entry;
 use super::identity::{Callers, Presented};
+use super::records::Records;
 use super::refusals::Refusals;
 use super::wire::case_entry::Said as Kind;
 use super::{status, wire};
@@ -34,6 +35,8 @@ pub(super) struct Edge<S> {
     pub(super) stop: CancellationToken,
     /// How long a watch goes on before it ends with a word, so that none is cut off with the connection.
     pub(super) watch_age_max: Duration,
+    /// What is proved of each desk.
+    pub(super) records: Records,
     /// What was refused to whom.
     pub(super) refusals: Refusals,
     /// Who makes the call that is being answered, and what lets them.
@@ -49,6 +52,7 @@ impl<S: Store> Clone for Edge<S> {
             work: self.work.clone(),
             stop: self.stop.clone(),
             watch_age_max: self.watch_age_max,
+            records: self.records.clone(),
             refusals: self.refusals.clone(),
             author: self.author.clone(),
             allowances: Arc::clone(&self.allowances),

@@ -23,6 +23,7 @@ use super::desks::Desks;
 use super::identity::Presented;
 use super::intake_service::IntakeCalls;
 use super::oversight_service::OversightCalls;
+use super::records::Records;
 use super::refusals::Refusals;
 use super::serve::Edge;
 use super::status::{self, CONTRACT_CODES};
@@ -30,6 +31,7 @@ use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
 use super::wire::oversight_service_server::OversightServiceServer;
 use super::{wire, with_sources};
+use crate::audit::Record;
 use crate::desk::Store;
 use crate::registry::rules::{Access, RULES, rule};
 use crate::telemetry::metrics;
@@ -111,11 +113,19 @@ impl<S: Store> GrpcServer<S> {
             work: TaskTracker::new(),
             stop: CancellationToken::new(),
             watch_age_max: Duration::MAX,
+            records: Records::default(),
             refusals: Refusals::default(),
             author: None,
             allowances: Arc::default(),
         };
         Self { edge, health: HealthReporter::new() }
+    }
+
+    /// The same, which signs receipts and proves them by these records.
+    #[must_use]
+    pub fn with_records(mut self, records: Vec<Arc<Record>>) -> Self {
+        self.edge.records = Records::new(records);
+        self
     }
 
     /// The same, of which each caller may make so many calls a second, and twice as many at once, besides

@@ -42,6 +42,18 @@ fn later(reason: &'static str, message: impl Into<String>, retry_after: Duration
     with(Code::ResourceExhausted, reason, message, details)
 }
 
+/// No checkpoint covers it yet.
+pub(super) fn proof_not_ready(message: String, retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_retry_info(Some(retry_after));
+    with(Code::Unavailable, "PROOF_NOT_READY", message, details)
+}
+
+/// The record of this server does not have it.
+pub(super) fn no_record(message: impl Into<String>) -> Status {
+    status(Code::Unavailable, "RECORD_UNAVAILABLE", message)
+}
+
 /// Every violation at once; what does not fit is counted.
 pub(super) fn invalid_fields(violations: Vec<Violation>) -> Status {
     let count = violations.len();

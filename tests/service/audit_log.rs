@@ -5,6 +5,9 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use tonic_types::StatusExt as _;
+use urgence::grpc::wire;
+
 use crate::service::{Directory, Service, urgent};
 use crate::support::redis::TestRedis;
 use crate::support::wait::eventually;
@@ -85,4 +88,41 @@ async fn replicas_derive_the_same_log_and_a_crash_changes_nothing() {
     let output = verify(paths[0]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("entry 17: "));
+}
+
+#[tokio::test]
+async fn a_receipt_is_proved_offline() {
+    let redis = TestRedis::start();
+    let directory = Directory::new();
+    let service = Service::on(&redis, &["--audit-dir", directory.path()]);
+    let mut portal = service.portal().await;
+    let first = portal.submit(urgent("r-0")).await.unwrap().into_inner();
+    let name = first.case.unwrap().name;
+    let ask = || wire::GetReceiptProofRequest { name: name.clone() };
+    let early = portal.get_receipt_proof(ask()).await.unwrap_err();
+    assert_eq!(early.code(), tonic::Code::Unavailable);
+    assert!(early.get_details_retry_info().is_some());
+    submit(&service, 1, 70).await;
+    signed(&service, 64).await;
+    let again = portal.submit(urgent("r-0")).await.unwrap().into_inner();
+    assert!(again.replayed && again.receipt == first.receipt);
+    let proof = portal.get_receipt_proof(ask()).await.unwrap().into_inner();
+    assert_eq!(proof.receipt, first.receipt);
+    let key = fs::read_to_string(format!("{}/main/public-key", directory.path())).unwrap();
+    let check = |entry: &str| {
+        let receipt = directory.file("receipt", &first.receipt);
+        let (entry, proof) =
+            (directory.file("entry", entry), directory.file("proof", &proof.proof));
+        Command::new(env!("CARGO_BIN_EXE_urgence"))
+            .args(["receipt", "verify", "--public-key", key.trim_end(), "--receipt", &receipt])
+            .args(["--entry", &entry, "--proof", &proof])
+            .output()
+            .unwrap()
+    };
+    let right = check(&proof.entry);
+    assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
+    let wrong = check(&proof.entry.replace("\"stored_sha256\":\"", "\"stored_sha256\":\"0"));
+    assert_eq!(wrong.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.starts_with("proof: the entry is not number 0"), "{told}");
 }

@@ -28,7 +28,7 @@ pub struct Service {
     pub http: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
     /// Where its audit log lies, unless the test has named a place.
-    audit: Directory,
+    _audit: Directory,
 }
 
 impl Service {
@@ -47,12 +47,7 @@ impl Service {
         };
         let said: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| said[name].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), http: address("http"), log, audit }
-    }
-
-    /// Where its audit log lies.
-    pub fn audit(&self) -> String {
-        format!("{}/main", self.audit.path())
+        Self { child, grpc: address("grpc"), http: address("http"), log, _audit: audit }
     }
 
     pub fn pid(&self) -> u32 {

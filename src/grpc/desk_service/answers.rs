@@ -36,9 +36,11 @@ pub(super) async fn respond<S: Store>(
     let ((head, epoch), (kind, content)) = valid(checks, head.zip(epoch).zip(said))?;
     let deed = Deed::Respond(epoch, kind);
     let said = Said::Response(content.encode_to_vec().into());
-    let done = head.desk.act(head.id, head.act, deed, said).await.map_err(status::error)?;
-    let (case, replayed) = answer(head.desk.name(), &done);
-    Ok(wire::RespondResponse { case, replayed })
+    let desk = head.desk;
+    let done = desk.act(head.id, head.act, deed, said).await.map_err(status::error)?;
+    let (case, replayed) = answer(desk.name(), &done);
+    let first_response_record = edge.records.first_response(desk.name(), &done.case);
+    Ok(wire::RespondResponse { case, replayed, first_response_record })
 }
 
 /// What a first response says, and its texts.

@@ -216,6 +216,7 @@ async fn what_is_not_ones_own_is_not_there() {
                 })
                 .await
                 .err(),
+            german.get_receipt_proof(wire::GetReceiptProofRequest { name }).await.err(),
         ];
         for (number, status) in told.into_iter().enumerate() {
             let status = status.unwrap_or_else(|| panic!("call {number} found it"));
