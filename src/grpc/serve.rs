@@ -21,7 +21,7 @@ use super::wire::case_entry::Said as Kind;
 use super::{status, wire};
 use crate::clock::monotonic_now;
 use crate::core::intake::{Checks, Code};
-use crate::core::{Act, Caller, CaseId, Deed, RequestDigest, Violation};
+use crate::core::{Act, Caller, CaseId, Deed, RequestDigest, RequestId, Violation};
 use crate::desk::{Desk, Done, Said, Store};
 use crate::registry::rules::{self, Rule};
 use crate::telemetry::{metrics, traces};
@@ -175,10 +175,9 @@ impl<S: Store> Edge<S> {
         callers: &Callers,
         message: &M,
     ) -> Option<Head<S>> {
-        let case = self.case(checks, "name", message.name());
-        let by = case.as_ref().map(|(desk, _)| callers.at(desk));
-        let act = act(checks, by, M::METHOD, message.request_id(), message);
-        let (act, (desk, id)) = act.zip(case)?;
+        let request_id = checks.name("request_id", message.request_id());
+        let ((desk, id), request_id) = self.case(checks, "name", message.name()).zip(request_id)?;
+        let act = act(callers.at(&desk), M::METHOD, request_id, message);
         traces::about(id);
         Some(Head { desk, id, act })
     }
@@ -262,20 +261,16 @@ pub(super) fn check_required(checks: &mut Checks, field: &str) {
     checks.violation(field, Code::Required, fix);
 }
 
-/// The head of a person's act, checked with the other fields. `content` is what a repeat must send
-/// again to be a repeat.
+/// A person's act. `content` is what a repeat must send again to be a repeat.
 pub(super) fn act<M: prost::Message>(
-    checks: &mut Checks,
-    by: Option<&Caller>,
+    caller: &Caller,
     method: &str,
-    request_id: &str,
+    request_id: RequestId,
     content: &M,
-) -> Option<Act> {
-    let request_id = checks.name("request_id", request_id)?;
-    let caller = by?;
+) -> Act {
     let digest = RequestDigest::of(method, &content.encode_to_vec());
     let (by, roles) = (caller.subject.clone(), caller.roles.clone());
-    Some(Act { identity: caller.identity.clone(), ..Act::new(by, roles, request_id, digest) })
+    Act { identity: caller.identity.clone(), ..Act::new(by, roles, request_id, digest) }
 }
 
 /// The checked parts of a message, or everything that is wrong with it.

@@ -28,14 +28,14 @@ pub(super) async fn suspend_authority<S: Store>(
     message: wire::SuspendAuthorityRequest,
 ) -> Result<wire::SuspendAuthorityResponse, Status> {
     let mut checks = Checks::default();
+    let request_id = checks.name("request_id", &message.request_id);
     let desk = edge.desk(&mut checks, &message.desk);
-    let by = desk.as_ref().map(|desk| caller.at(desk));
-    let act = act(&mut checks, by, "SuspendAuthority", &message.request_id, &message);
     let authority = checks.name::<AuthorityId>("authority", &message.authority);
     let reason = chosen(&mut checks, "reason", suspension_reason::read(message.reason));
     let since = since(&mut checks, message.since.as_ref());
-    let parts = desk.zip(act).zip(authority.zip(reason));
-    let ((desk, act), (authority, reason)) = valid(checks, parts)?;
+    let parts = desk.zip(request_id).zip(authority.zip(reason));
+    let ((desk, request_id), (authority, reason)) = valid(checks, parts)?;
+    let act = act(caller.at(&desk), "SuspendAuthority", request_id, &message);
     let suspend = StandingCommand::Suspend(reason);
     let (standing, replayed) =
         desk.act_on_standing(&authority, &act, suspend).await.map_err(status::error)?;
@@ -61,11 +61,11 @@ pub(super) async fn reinstate_authority<S: Store>(
     message: wire::ReinstateAuthorityRequest,
 ) -> Result<wire::ReinstateAuthorityResponse, Status> {
     let mut checks = Checks::default();
+    let request_id = checks.name("request_id", &message.request_id);
     let desk = edge.desk(&mut checks, &message.desk);
-    let by = desk.as_ref().map(|desk| caller.at(desk));
-    let act = act(&mut checks, by, "ReinstateAuthority", &message.request_id, &message);
     let authority = checks.name::<AuthorityId>("authority", &message.authority);
-    let ((desk, act), authority) = valid(checks, desk.zip(act).zip(authority))?;
+    let ((desk, request_id), authority) = valid(checks, desk.zip(request_id).zip(authority))?;
+    let act = act(caller.at(&desk), "ReinstateAuthority", request_id, &message);
     let reinstated = desk.act_on_standing(&authority, &act, StandingCommand::Reinstate).await;
     let (standing, replayed) = reinstated.map_err(status::error)?;
     let standing = Some(write_standing(&standing));

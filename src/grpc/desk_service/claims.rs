@@ -24,11 +24,11 @@ pub(super) async fn claim_next<S: Store>(
     let mut checks = Checks::default();
     // How long a caller waits is no part of what it asks for: a repeat may wait for less.
     let content = wire::ClaimNextRequest { wait: None, ..message.clone() };
-    let desk = edge.desk(&mut checks, &message.desk);
-    let by = desk.as_ref().map(|desk| caller.at(desk));
-    let act = act(&mut checks, by, "ClaimNext", &message.request_id, &content);
+    let request_id = checks.name("request_id", &message.request_id);
     let wait = duration(&mut checks, "wait", message.wait.as_ref(), WAIT_MAX);
-    let (act, desk) = valid(checks, act.zip(desk))?;
+    let desk = edge.desk(&mut checks, &message.desk);
+    let (request_id, desk) = valid(checks, request_id.zip(desk))?;
+    let act = act(caller.at(&desk), "ClaimNext", request_id, &content);
     let claimed = tokio::select! {
         // A case that is here is handed over, also at the stop.
         biased;

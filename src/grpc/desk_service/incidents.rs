@@ -19,9 +19,8 @@ pub(super) async fn open_incident<S: Store>(
     message: wire::OpenIncidentRequest,
 ) -> Result<wire::OpenIncidentResponse, Status> {
     let mut checks = Checks::default();
+    let request_id = checks.name("request_id", &message.request_id);
     let desk = edge.desk(&mut checks, &message.desk);
-    let by = desk.as_ref().map(|desk| caller.at(desk));
-    let act = act(&mut checks, by, "OpenIncident", &message.request_id, &message);
     let name = checks.name::<IncidentName>("incident", &message.incident);
     check_optional_text(&mut checks, "tag", &message.tag, 200);
     check_optional_text(&mut checks, "facts", &message.facts, MESSAGE_CHARS);
@@ -32,7 +31,8 @@ pub(super) async fn open_incident<S: Store>(
     }
     let natures = read_natures(&mut checks, &message.natures);
     let countries = read_countries(&mut checks, &message.countries);
-    let ((act, desk), name) = valid(checks, act.zip(desk).zip(name))?;
+    let ((request_id, desk), name) = valid(checks, request_id.zip(desk).zip(name))?;
+    let act = act(caller.at(&desk), "OpenIncident", request_id, &message);
     let rule = JoinRule {
         tag: tag.map(|input| desk.fingerprint(&input)),
         natures: natures.into_iter().collect(),
@@ -74,11 +74,11 @@ pub(super) async fn close_incident<S: Store>(
     message: wire::CloseIncidentRequest,
 ) -> Result<wire::CloseIncidentResponse, Status> {
     let mut checks = Checks::default();
+    let request_id = checks.name("request_id", &message.request_id);
     let desk = edge.desk(&mut checks, &message.desk);
-    let by = desk.as_ref().map(|desk| caller.at(desk));
-    let act = act(&mut checks, by, "CloseIncident", &message.request_id, &message);
     let name = checks.name::<IncidentName>("incident", &message.incident);
-    let ((act, desk), name) = valid(checks, act.zip(desk).zip(name))?;
+    let ((request_id, desk), name) = valid(checks, request_id.zip(desk).zip(name))?;
+    let act = act(caller.at(&desk), "CloseIncident", request_id, &message);
     let done = desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await;
     let done = done.map_err(status::error)?;
     let replayed = done.is_replayed;
