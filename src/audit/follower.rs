@@ -185,13 +185,12 @@ impl<S: Store> Follower<S> {
         }
         // No files: from the edge that Redis keeps. The first replica of all keeps one where the stream
         // begins, and whoever comes second begins there too.
-        let kept = match self.store.audit_edge().await? {
-            Some(kept) => kept,
-            None => {
-                let since = self.store.kept().await?.since;
-                self.store.keep_audit_edge(&EdgeState::beginning(since).render()).await?;
-                self.store.audit_edge().await?.ok_or(Trouble::Edge)?
-            }
+        let kept = if let Some(kept) = self.store.audit_edge().await? {
+            kept
+        } else {
+            let since = self.store.kept().await?.since;
+            self.store.keep_audit_edge(&EdgeState::beginning(since).render()).await?;
+            self.store.audit_edge().await?.ok_or(Trouble::Edge)?
         };
         let state = EdgeState::parse(&kept).ok_or(Trouble::Edge)?;
         tracing::info!(desk = %self.record.desk(), size = kept.size, "the audit log begins here");

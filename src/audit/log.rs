@@ -148,9 +148,10 @@ impl LogSettings {
         if let Some(last) = self.names()?.iter().rev().find(|name| first_of(name).is_some()) {
             let path = self.path(last);
             let bytes = fs::read(&path).map_err(failed("read a segment"))?;
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+            let is_line_end = |byte: &&u8| **byte == b'\n';
+            let has_entries = bytes.iter().filter(is_line_end).nth(1).is_some();
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            if lines < 2 {
+            if !has_entries {
                 fs::remove_file(&path).map_err(failed("drop a segment without entries"))?;
             } else if whole < bytes.len() {
                 truncate(&path, whole).map_err(failed("drop a line that was cut off"))?;
@@ -322,7 +323,7 @@ impl Log {
             }
         }
         self.write(&mut lines)?;
-        self.seal(due)
+        self.seal(&due)
     }
 
     /// Signs the log as it is, if it is not signed.
@@ -331,7 +332,7 @@ impl Log {
     /// A file cannot be written.
     pub fn seal_now(&mut self) -> Result<(), LogError> {
         let due = self.point().filter(|point| point.edge.size() > self.signed());
-        self.seal(due.into_iter().collect())
+        self.seal(due.as_slice())
     }
 
     fn point(&self) -> Option<Point> {
@@ -381,7 +382,7 @@ impl Log {
     }
 
     /// Writes the checkpoints of these points, the smallest first.
-    fn seal(&mut self, due: Vec<Point>) -> Result<(), LogError> {
+    fn seal(&mut self, due: &[Point]) -> Result<(), LogError> {
         let Some(last) = due.last().cloned() else { return Ok(()) };
         let signed = due.iter().map(|point| {
             let origin = self.settings.signer.name().to_owned();
@@ -418,7 +419,7 @@ impl Log {
                 points.push(point);
             }
         }
-        self.seal(points)
+        self.seal(&points)
     }
 
     /// The point of this size, in the segment that begins with `first`.

@@ -13,8 +13,8 @@ use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, log_of, store
 
 /// The name and bytes of the newest segment.
 fn newest(directory: &Path) -> (std::path::PathBuf, Vec<u8>) {
-    let segments = files(directory).into_iter().filter(|(name, _)| name.ends_with(".log"));
-    let (name, bytes) = segments.last().unwrap();
+    let mut segments = files(directory).into_iter().filter(|(name, _)| name.ends_with(".log"));
+    let (name, bytes) = segments.next_back().unwrap();
     (directory.join(name), bytes)
 }
 

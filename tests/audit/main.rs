@@ -1,11 +1,10 @@
 //! The audit log: derived alike by every replica, signed, checked offline, and never rewritten.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(clippy::unwrap_used, clippy::pedantic, reason = "in a test a panic is the report")]
 
 mod derived;
 mod lost;
 mod receipts;
 mod signed;
-#[allow(dead_code, unused_imports, reason = "it is written for other test binaries too")]
 #[path = "../support/mod.rs"]
 mod support;
 mod tampered;

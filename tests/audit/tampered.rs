@@ -80,7 +80,8 @@ async fn a_flipped_byte_is_found_in_its_entry() {
         let mut at = lines(&right[file].1)[0].len();
         for (index, line) in (first..).zip(&lines(&right[file].1)[1..]) {
             let offsets = [0, 63, 64, 70, line.len() / 2, line.len() - 2];
-            for offset in [offsets[at % offsets.len()]] {
+            {
+                let offset = offsets[at % offsets.len()];
                 let mut flipped = right.clone();
                 flipped[file].1[at + offset] ^= 1;
                 let fault = verified(&flipped).unwrap_err();
