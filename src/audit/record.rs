@@ -13,9 +13,9 @@ use super::proof::Proof;
 use super::tree::{Hash, inclusion_path};
 use super::{Entry, Verified};
 use crate::clock::monotonic_now;
-use crate::core::{CaseId, DeskName, Timestamp};
+use crate::core::{CaseId, DeskName, Timestamp, Told};
 use crate::sign::NoteSigner;
-use crate::store::{AuditEdge, Cursor};
+use crate::store::{AuditEdge, Cursor, decode_told};
 use crate::telemetry::metrics;
 
 /// A log that has not held all there is for so long is in trouble.
@@ -73,6 +73,14 @@ pub struct ShownEntry {
     pub entry: Entry,
     /// What is stored in the stream.
     pub stored: Vec<u8>,
+}
+
+impl ShownEntry {
+    /// What was told; `None` where this version cannot read it.
+    #[must_use]
+    pub fn told(&self) -> Option<Told> {
+        decode_told(&self.stored).ok()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

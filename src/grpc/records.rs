@@ -7,7 +7,7 @@ use tonic::Status;
 
 use super::identity::Callers;
 use super::serve::{Edge, valid};
-use super::{status, wire};
+use super::{convert, status, wire};
 use crate::audit::{FirstResponse, LogError, Receipt, Record, RecordError};
 use crate::core::intake::{Checks, Code};
 use crate::core::{Case, DeskName};
@@ -111,12 +111,8 @@ pub(super) async fn list_audit_entries<S: Store>(
     let from = message.first_index;
     let (size, signed) = (record.size(), record.signed());
     let entries = read(move || record.entries(from, count)).await?;
-    let entry = |shown: crate::audit::ShownEntry| wire::AuditEntry {
-        index: shown.entry.index,
-        entry: shown.json,
-        stored: shown.stored,
-    };
-    let entries = entries.into_iter().map(entry).collect();
+    let entries = entries.into_iter().map(|shown| convert::audit_entry(desk.name(), shown));
+    let entries = entries.collect();
     Ok(wire::ListAuditEntriesResponse { entries, size, signed })
 }
 

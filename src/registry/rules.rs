@@ -95,7 +95,6 @@ rules! {
     }
     "grpc.health.v1.Health" {
         "Check" as "Health.Check" => Access::Anybody,
-        "List" as "Health.List" => Access::Anybody,
         "Watch" as "Health.Watch" => Access::Anybody,
     }
     "grpc.reflection.v1.ServerReflection" {

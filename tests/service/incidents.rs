@@ -104,7 +104,9 @@ async fn open_incident() {
         (message.facts.clone(), "paris-2026".into())
     );
     assert!(portal.is_shown(&waiting).await == shown, "no authority is told");
-    assert_eq!(open_incidents(&lead).await, std::slice::from_ref(&incident));
+    // A list opens nothing that is sealed.
+    let listed = wire::Incident { facts: String::new(), ..incident.clone() };
+    assert_eq!(open_incidents(&lead).await, [listed]);
 
     assert_eq!(open(&ana, message.clone()).await.unwrap(), (incident.clone(), true));
     let reused = wire::OpenIncidentRequest { facts: "Three scenes.".to_owned(), ..message.clone() };

@@ -1,5 +1,6 @@
 //! The core's values as wire messages, for the desk and, with less in them, for the portal.
 
+mod audit;
 mod case;
 mod event;
 pub(super) mod transparency;
@@ -15,6 +16,7 @@ use crate::core::intake::Submission;
 use crate::core::time::millis;
 use crate::core::{CaseId, DeskName, Timestamp};
 
+pub(super) use audit::audit_entry;
 pub(super) use case::{case, case_status, disclosure};
 pub(super) use event::change;
 

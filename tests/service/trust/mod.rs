@@ -49,6 +49,13 @@ impl Trusted {
         directory.file("revoked.pem", &authority.revokes(&[], 3_600));
         directory.file("authorities.toml", registry);
         directory.file("policy.toml", &policy(""));
+        directory.file("kek.hex", &"5a".repeat(32));
+        let keys = ["data-keys.json", "kek.hex"].map(|name| format!("{}/{name}", directory.path()));
+        let made = Command::new(env!("CARGO_BIN_EXE_urgence"))
+            .args(["keys", "rotate", "--data-keys", &keys[0], "--key-encryption-key", &keys[1]])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
         let redis = TestRedis::start_with(Options::default().on_tmpfs());
         let service = serve(&redis, &directory, "one");
         Self { authority, redis, directory, service }
@@ -118,10 +125,9 @@ fn serve(redis: &TestRedis, directory: &Directory, own: &str) -> Service {
         ("--authorities", file("authorities.toml")),
         ("--policy", file("policy.toml")),
         ("--data-dir", file(own)),
-        ("--data-keys", file("data-keys.toml")),
+        ("--data-keys", file("data-keys.json")),
         ("--key-encryption-key", file("kek.hex")),
     ];
-    directory.file("kek.hex", &"5a".repeat(32));
     let arguments: Vec<&str> =
         arguments.iter().flat_map(|(name, value)| [*name, value.as_str()]).collect();
     Service::on(redis, &arguments)
