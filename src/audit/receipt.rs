@@ -113,15 +113,15 @@ impl Receipt {
     /// The receipt of a case of `desk`.
     #[must_use]
     pub fn of(desk: &DeskName, case: &Case) -> Self {
-        let clock = case.first_response_clock();
+        let promised = case.promised;
         Self {
             desk: desk.clone(),
             case: case.id,
             authority: case.authority.clone(),
             accepted_at: case.accepted_at,
             request_sha256: case.request_digest.0,
-            target_at: clock.target_at,
-            limit_at: clock.limit_at,
+            target_at: promised.target_at,
+            limit_at: promised.limit_at,
         }
     }
 

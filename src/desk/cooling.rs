@@ -14,6 +14,9 @@ use crate::registry::{COOLING_OFF, Item, Registry};
 /// From when on each item may be relied on, by its digest.
 pub(super) type Usable = BTreeMap<[u8; 16], Timestamp>;
 
+/// That there was a registry, though with nothing in it: what comes first into it is new.
+const FOUNDED: [u8; 16] = *b"registry-founded";
+
 impl<S: Store> Desk<S> {
     /// Looks up since when the store knows what the registry holds, and remembers what is new.
     ///
@@ -31,10 +34,11 @@ impl<S: Store> Desk<S> {
     }
 
     pub(super) async fn first_seen(&self, registry: &Registry) -> Result<Usable, Error> {
-        let items: Vec<[u8; 16]> = registry.items().iter().map(Item::digest).collect();
-        if items.is_empty() {
+        if registry.version().is_none() {
             return Ok(Usable::new());
         }
+        let items = registry.items();
+        let items: Vec<_> = [FOUNDED].into_iter().chain(items.iter().map(Item::digest)).collect();
         let seen = self.store.first_seen(&items).await?;
         // What was there at the very first is as old as the desk itself.
         let usable_from = |seen: Timestamp| {

@@ -20,8 +20,8 @@ mod upkeep;
 mod wake;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use governor::clock::MonotonicClock;
@@ -68,6 +68,7 @@ pub struct Desk<S> {
     registry: ArcSwap<Registry>,
     /// From when on what the registry holds may be relied on.
     usable: ArcSwap<cooling::Usable>,
+    settled: Mutex<settings::Settled>,
     fingerprints: crate::fingerprint::FingerprintKey,
     /// The open incidents, as this process last saw them.
     open_incidents: ArcSwap<Vec<Incident>>,
@@ -104,6 +105,7 @@ impl<S: Store> Desk<S> {
             live: ArcSwap::from_pointee(live),
             registry: ArcSwap::from_pointee(registry),
             usable: ArcSwap::default(),
+            settled: Mutex::default(),
             fingerprints,
             open_incidents: ArcSwap::default(),
             hints: Hints::default(),

@@ -2,13 +2,14 @@
 //! the name and the key may be replaced while it works.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use super::{Desk, Error, Index, Store};
 use crate::core::policy::admission::Budgets;
 use crate::core::policy::live::Live;
-use crate::core::{ContactName, DeskName, Policy, What};
+use crate::core::{ContactName, DeskName, Policy, PolicyId, What};
 use crate::fingerprint::FingerprintKey;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryVersion};
 
 /// What a desk is told from outside.
 #[derive(Clone, Debug)]
@@ -39,18 +40,30 @@ impl DeskSettings {
     }
 }
 
+/// What has been looked up and told of the settings in force; at a start nothing has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settled {
+    looked_up: Option<Option<RegistryVersion>>,
+    told_registry: Option<Option<RegistryVersion>>,
+    told_policy: Option<PolicyId>,
+}
+
 impl<S: Store> Desk<S> {
-    /// Puts another policy and registry in force for what comes from now on. Open cases keep the
-    /// promises they were accepted under, so the contacts that those name must still be reachable.
+    /// Puts another policy and registry in force for what comes from now on. The registry holds at once,
+    /// whatever becomes of the rest: whoever is out of it is out. Open cases keep the promises they were
+    /// accepted under, so the contacts that those name must still be reachable.
     ///
     /// # Errors
-    /// A contact that an open case names is missing, or the open cases cannot be read.
+    /// A contact that an open case names is missing, or the open cases cannot be read; the policy stays
+    /// as it was then.
     pub async fn replace(
         &self,
         policy: Policy,
         live: Live,
         registry: Registry,
     ) -> Result<(), Error> {
+        let rates = registry.rates();
+        self.registry.store(registry.into());
         let missing: Vec<ContactName> = self
             .contacts_of_open_cases()
             .await?
@@ -62,20 +75,42 @@ impl<S: Store> Desk<S> {
             return Err(Error::ContactsInUse { missing });
         }
         self.store.keep_policy(&policy).await?;
-        let usable = self.first_seen(&registry).await?;
-        if policy.id() != self.policy().id() {
-            self.tell(None, What::PolicyReplaced { policy: policy.id() }).await?;
+        self.policies.replace(policy);
+        self.admission.replace(live.admission, rates);
+        self.live.store(live.into());
+        self.settle_settings().await
+    }
+
+    /// Looks up what is new in the registry, and tells the record which registry and policy are in force,
+    /// where that has not been done. Whoever cannot do it now does it later.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub async fn settle_settings(&self) -> Result<(), Error> {
+        let (registry, policy) = (self.registry(), self.policy().id());
+        let settled = self.settled();
+        if settled.looked_up != Some(registry.version()) {
+            self.look_up_registry().await?;
+            self.settle(|settled| settled.looked_up = Some(registry.version()));
         }
-        if registry.version() != self.registry().version() {
+        if settled.told_registry != Some(registry.version()) {
             let version = registry.version().map(|version| version.0);
             self.tell(None, What::RegistryReplaced { registry: version }).await?;
+            self.settle(|settled| settled.told_registry = Some(registry.version()));
         }
-        self.policies.replace(policy);
-        self.admission.replace(live.admission, registry.rates());
-        self.live.store(live.into());
-        self.registry.store(registry.into());
-        self.usable.store(usable.into());
+        if settled.told_policy != Some(policy) {
+            self.tell(None, What::PolicyReplaced { policy }).await?;
+            self.settle(|settled| settled.told_policy = Some(policy));
+        }
         Ok(())
+    }
+
+    fn settled(&self) -> Settled {
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, settle: impl FnOnce(&mut Settled)) {
+        settle(&mut self.settled.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Everybody whom the clocks of an open case may yet page.

@@ -23,10 +23,17 @@ impl<S: Store> Desk<S> {
         act: &Act,
         command: StandingCommand,
     ) -> Result<(AuthorityStanding, bool), Error> {
+        // What was verified before a suspension must not count after it. So this is done once more before
+        // disclosures may go on: whoever suspended the authority may have died half way.
+        let is_reinstated = command == StandingCommand::Reinstate
+            && self.standing(authority).await?.suspension.is_some();
+        if is_reinstated {
+            self.begin_verification_anew(authority).await?;
+        }
         let (standing, is_replayed) = self.commit_standing(authority, act, command).await?;
-        // Also when it is reinstated: whoever suspended it may have died half way, and what was verified
-        // before the suspension must not count after it.
-        self.begin_verification_anew(authority).await?;
+        if standing.suspension.is_some() {
+            self.begin_verification_anew(authority).await?;
+        }
         Ok((standing, is_replayed))
     }
 

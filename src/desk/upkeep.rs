@@ -43,12 +43,11 @@ impl<S: Store> Upkeep<S> {
     /// Goes on for ever. A store that does not answer shows in the age of the figures.
     pub async fn run(self) {
         let mut trimmed_at: Option<Instant> = None;
-        let mut is_registry_known = false;
         let mut tended_at: Option<Instant> = None;
         loop {
-            if !is_registry_known {
-                // Until then nothing can be disclosed; answers wait for nothing of it.
-                is_registry_known = self.desk.look_up_registry().await.is_ok();
+            // Until it has been looked up, nothing can be disclosed; answers wait for nothing of it.
+            if let Err(error) = self.desk.settle_settings().await {
+                tracing::debug!(%error, "the settings in force are not in the record yet");
             }
             if let Ok(figures) = self.desk.store.figures().await {
                 metrics::figures(self.desk.name(), &figures);

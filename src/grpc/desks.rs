@@ -33,6 +33,11 @@ impl<S: Store> Desks<S> {
         (!desks.is_empty()).then_some(Self { desks })
     }
 
+    /// Those of the desks that `is_meant` is true of, if there are any.
+    pub(super) fn only(&self, is_meant: impl Fn(&Desk<S>) -> bool) -> Option<Self> {
+        Self::some(self.desks.iter().filter(|desk| is_meant(desk)).cloned().collect())
+    }
+
     /// Every desk.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Desk<S>>> {
         self.desks.iter()

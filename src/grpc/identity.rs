@@ -12,7 +12,7 @@ use tonic::{Request, Status};
 
 use super::desks::Desks;
 use super::status;
-use crate::core::{Actor, Authorities, AuthorityId, Caller, DeskName, Role, Subject};
+use crate::core::{Actor, Authorities, Caller, DeskName, Role, Subject};
 use crate::desk::{Desk, Store};
 use crate::registry::channel_subject;
 use crate::registry::rules::{Access, Rule};
@@ -130,11 +130,6 @@ impl Callers {
     pub(super) fn subject(&self) -> &Subject {
         let first = self.0.values().next();
         &first.expect("a call reaches some desk that knows its author").subject
-    }
-
-    /// Whether the author speaks for `authority` at some desk.
-    pub(super) fn speak_for(&self, authority: &AuthorityId) -> bool {
-        self.0.values().any(|caller| caller.speaks_for(authority))
     }
 }
 

@@ -115,9 +115,9 @@ async fn submit<S: Store>(
         metrics::submitted(Submitted::Refused, Duration::ZERO);
         status::invalid_fields(violations)
     })?;
-    if !caller.speak_for(&intake.authority) {
-        return Err(status::case_not_found());
-    }
+    // Of the desks, those at which the caller speaks for the authority: the others are not there.
+    let desks = edge.desks.only(|desk| caller.at(desk).speaks_for(&intake.authority));
+    let edge = Edge { desks: desks.ok_or_else(status::case_not_found)?, ..edge };
     let desk = if message.desk.is_empty() {
         Arc::clone(edge.desks.taking(&intake.authority, &intake.facts.country))
     } else {
@@ -128,12 +128,7 @@ async fn submit<S: Store>(
     traces::about(intake.case_id());
     let having = edge.desks.having(intake.case_id()).await.map_err(status::error)?;
     let desk = having.map_or(desk, Arc::clone);
-    // It may be bound to the authority at another desk only.
-    let caller = caller.at(&desk);
-    if !caller.speaks_for(&intake.authority) {
-        return Err(status::case_not_found());
-    }
-    intake.by = Some(caller.actor());
+    intake.by = Some(caller.at(&desk).actor());
     let done = desk.submit(intake, body).await.map_err(status::error)?;
     Ok(wire::SubmitResponse {
         case: Some(convert::case_status(desk.name(), &done.case)),

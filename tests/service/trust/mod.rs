@@ -11,15 +11,13 @@ use urgence::grpc::wire::desk_service_client::DeskServiceClient;
 use urgence::grpc::wire::intake_service_client::IntakeServiceClient;
 use urgence::grpc::wire::oversight_service_client::OversightServiceClient;
 
-use crate::authority::{Authority, Held, Wish};
+use crate::authority::{ANA, Authority, BO, Held, Wish};
 use crate::calls::policy;
 use crate::service::{Directory, Service};
 use crate::support::redis::{Options, TestRedis};
 
 const PORTAL_FR: &str = "spiffe://urgence.test/portal/fr-pnij";
 const PORTAL_DE: &str = "spiffe://urgence.test/portal/de-bka";
-const ANA: &str = "spiffe://urgence.test/people/ana";
-const BO: &str = "spiffe://urgence.test/people/bo";
 const LEA: &str = "spiffe://urgence.test/people/lea";
 const SAM: &str = "spiffe://urgence.test/people/sam";
 const UMA: &str = "spiffe://urgence.test/people/uma";
