@@ -57,12 +57,20 @@ pub struct Background {
     pub is_officer_known: bool,
     /// Requests of the authority within the window before this one.
     pub authority_requests: u64,
-    /// Other authorities that asked about one of its targets within the window of duplicates.
-    pub other_authorities: u64,
     /// Whether the authority works at this hour, as far as the registry says.
     pub is_usual_hour: bool,
     /// Whether the authority is suspended.
     pub is_suspended: bool,
+}
+
+impl RiskLimits {
+    /// What it calls for that so many other authorities asked about a target of the case. It is found by
+    /// comparing cases, after the request was taken in.
+    #[must_use]
+    pub const fn across(&self, other_authorities: u64) -> Option<Risk> {
+        let is_several = other_authorities > 0 && other_authorities + 1 >= self.target_authorities;
+        if is_several { Some(Risk::TargetAcrossAuthorities) } else { None }
+    }
 }
 
 impl Background {
@@ -73,11 +81,6 @@ impl Background {
         let seen = [
             (Risk::OfficerVelocity, officer_requests >= Some(limits.officer_requests.max(1))),
             (Risk::AuthorityVelocity, self.authority_requests + 1 >= limits.authority_requests),
-            (
-                Risk::TargetAcrossAuthorities,
-                self.other_authorities > 0
-                    && self.other_authorities + 1 >= limits.target_authorities,
-            ),
             (Risk::NewOfficer, self.officer_requests.is_some() && !self.is_officer_known),
             (Risk::UnusualHour, !self.is_usual_hour),
             (Risk::AuthoritySuspended, self.is_suspended),

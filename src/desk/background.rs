@@ -2,14 +2,12 @@
 //! what of that calls for more care. It is looked up while the request waits to be stored; what cannot
 //! be found out keeps nobody waiting.
 
-use std::collections::BTreeSet;
-
 use futures_util::future::join;
 
 use super::{Desk, Error, Index, Store};
 use crate::core::risk::Background;
 use crate::core::time::millis;
-use crate::core::{AuthorityId, CaseId, Intake};
+use crate::core::{CaseId, Intake};
 
 impl<S: Store> Desk<S> {
     /// Notes on a request what is known of where it comes from.
@@ -19,13 +17,8 @@ impl<S: Store> Desk<S> {
         // read that fails, the follower of the stream finds.
         let (related, looked_up) =
             join(self.with_same_target(id, targets, None), self.look_up(intake)).await;
-        let related = related.unwrap_or_default();
-        let background = match looked_up {
-            Ok(background) => self.with_others(background, intake, &related).await,
-            Err(error) => Err(error),
-        };
-        intake.likely_duplicates = related;
-        match background {
+        intake.likely_duplicates = related.unwrap_or_default();
+        match looked_up {
             Ok(background) => intake.risks = background.risks(&self.live().risk),
             Err(error) => {
                 tracing::warn!(%error, "a request was taken in without a look at where it comes from");
@@ -47,27 +40,8 @@ impl<S: Store> Desk<S> {
             authority_requests: counts.first().copied().unwrap_or(0),
             officer_requests: counts.get(1).copied(),
             is_officer_known: counts.get(2).is_some_and(|ever| *ever > 0),
-            other_authorities: 0,
             is_usual_hour: self.registry().is_usual_hour(&intake.authority, now),
             is_suspended: loaded.standing.suspension.is_some(),
         })
-    }
-
-    async fn with_others(
-        &self,
-        background: Background,
-        intake: &Intake,
-        related: &BTreeSet<CaseId>,
-    ) -> Result<Background, Error> {
-        if related.is_empty() {
-            return Ok(background);
-        }
-        let ids: Vec<CaseId> = related.iter().copied().collect();
-        let cases = self.store.load(&ids).await?.cases.into_iter().flatten().flatten();
-        let others: BTreeSet<AuthorityId> = cases
-            .map(|case| case.authority)
-            .filter(|authority| *authority != intake.authority)
-            .collect();
-        Ok(Background { other_authorities: others.len() as u64, ..background })
     }
 }

@@ -12,7 +12,9 @@ use tokio::time::sleep;
 
 use super::{Desk, Error, Extras, Index, Store};
 use crate::clock::monotonic_now;
-use crate::core::{Case, CaseId, Change, Command, Event, Fingerprint, Refusal, Sorting, Timestamp};
+use crate::core::{
+    Case, CaseId, Change, Command, Event, Fingerprint, Refusal, Risk, Sorting, Timestamp,
+};
 use crate::store::StoreError;
 
 const GROUP: &str = "duplicates";
@@ -104,10 +106,30 @@ impl<S: Store> Duplicates<S> {
         let targets = &case.facts.fingerprints;
         let others = self.desk.with_same_target(id, targets, Some(case.accepted_at)).await?;
         let ids: Vec<CaseId> = others.iter().copied().collect();
-        for other in self.desk.store.load(&ids).await?.cases.into_iter().flatten().flatten() {
-            self.flag(&other, &BTreeSet::from([id])).await?;
+        let mut authorities = BTreeSet::from([case.authority.clone()]);
+        let related: Vec<Case> =
+            self.desk.store.load(&ids).await?.cases.into_iter().flatten().flatten().collect();
+        authorities.extend(related.iter().map(|other| other.authority.clone()));
+        let risk = self.desk.live().risk.across(authorities.len() as u64 - 1);
+        for other in &related {
+            self.flag(other, &BTreeSet::from([id])).await?;
+            self.warn(other, risk).await?;
         }
-        self.flag(&case, &others).await
+        self.flag(&case, &others).await?;
+        self.warn(&case, risk).await
+    }
+
+    /// Notes what calls for more care in verifying a case, unless it is noted.
+    async fn warn(&self, case: &Case, risk: Option<Risk>) -> Result<(), Error> {
+        let Some(risk) = risk.filter(|risk| !case.risks.contains(risk)) else { return Ok(()) };
+        self.sort(case.id, Sorting::Risk(risk)).await
+    }
+
+    async fn sort(&self, id: CaseId, sorting: Sorting) -> Result<(), Error> {
+        match self.desk.transact(id, &Command::Sort(sorting), &Extras::default()).await {
+            Ok(_) | Err(Error::Refused(Refusal::CaseNotFound)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Flags a case, if that would tell anything new.
@@ -116,11 +138,7 @@ impl<S: Store> Duplicates<S> {
         if is_full || others.is_subset(&case.likely_duplicates) {
             return Ok(());
         }
-        let command = Command::Sort(Sorting::LikelyDuplicates(others.clone()));
-        match self.desk.transact(case.id, &command, &Extras::default()).await {
-            Ok(_) | Err(Error::Refused(Refusal::CaseNotFound)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.sort(case.id, Sorting::LikelyDuplicates(others.clone())).await
     }
 }
 

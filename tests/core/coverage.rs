@@ -22,7 +22,8 @@ names!(DEEDS, deed_name, Deed:
     Withdraw RequestPreservation ConfirmDelivery SetLegalHold
 );
 
-names!(SORTINGS, sorting_name, Sorting: LikelyDuplicates JoinIncident LeaveIncident SuspendAuthority);
+names!(SORTINGS, sorting_name, Sorting: LikelyDuplicates JoinIncident LeaveIncident SuspendAuthority
+    Risk);
 
 names!(REPORTS, report_name, Report: Answered Unreached FromMemory);
 

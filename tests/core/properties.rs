@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use urgence::core::projection::{ready, wake_at};
 use urgence::core::{
     Case, CaseId, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Ending, Event,
-    Finding, FirstResponseKind, Nature, PageKey, PauseReason, Proposed, Protection, Report,
+    Finding, FirstResponseKind, Nature, PageKey, PauseReason, Proposed, Protection, Report, Risk,
     SentPage, Settlement, SinkAnswer, Sorting, Stance, Timestamp, decide,
 };
 
@@ -170,7 +170,8 @@ fn command(case: &Case, step: &Step, number: usize) -> Command {
     match (step.verb, step.choice) {
         ("Wake", _) => Command::Wake,
         ("Sort", 0..4) => Command::Sort(Sorting::JoinIncident("paris".parse().unwrap())),
-        ("Sort", 7..10) => Command::Sort(Sorting::SuspendAuthority),
+        ("Sort", 7..9) => Command::Sort(Sorting::SuspendAuthority),
+        ("Sort", 9) => Command::Sort(Sorting::Risk(Risk::TargetAcrossAuthorities)),
         ("Sort", 4..7) => Command::Sort(Sorting::LeaveIncident("paris".parse().unwrap())),
         ("Sort", _) => {
             let other = CaseId::derive(&"de-bka".parse().unwrap(), &"r-9".parse().unwrap());
@@ -297,7 +298,8 @@ impl<'a> World<'a> {
                 match sorting {
                     Sorting::JoinIncident(_) => oracle.sort(next.case.ended.is_none()),
                     Sorting::LeaveIncident(_) => oracle.sort(false),
-                    Sorting::LikelyDuplicates(_) | Sorting::SuspendAuthority => {}
+                    Sorting::LikelyDuplicates(_) | Sorting::SuspendAuthority | Sorting::Risk(_) => {
+                    }
                 }
                 *self.totals.done.entry(sorting_name(sorting)).or_default() += 1;
             }

@@ -404,6 +404,7 @@ fn everything(case: &Case, step: u32) -> Vec<Command> {
         Command::Sort(Sorting::JoinIncident(paris())),
         Command::Sort(Sorting::LeaveIncident(paris())),
         Command::Sort(Sorting::SuspendAuthority),
+        Command::Sort(Sorting::Risk(Risk::TargetAcrossAuthorities)),
         Command::Accept(reused),
     ]);
     if let Some(record) = case.pages.last() {

@@ -124,5 +124,5 @@ async fn a_receipt_is_proved_offline() {
     let wrong = check(&proof.entry.replace("\"stored_sha256\":\"", "\"stored_sha256\":\"0"));
     assert_eq!(wrong.status.code(), Some(1));
     let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(told.starts_with("proof: the entry is not number 0"), "{told}");
+    assert!(told.starts_with("proof: the entry is not number "), "{told}");
 }

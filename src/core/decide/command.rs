@@ -22,6 +22,7 @@ use crate::core::names::{AuthorityId, Country, IncidentName, SinkName, Subject};
 use crate::core::nature::Nature;
 use crate::core::outcome::Proposed;
 use crate::core::page::{PageKey, SentPage, SinkAnswer};
+use crate::core::risk::Risk;
 use crate::core::standing::Standing;
 use crate::core::verification::Finding;
 
@@ -106,6 +107,8 @@ pub enum Sorting {
     LeaveIncident(IncidentName),
     /// Its authority is suspended.
     SuspendAuthority,
+    /// Something else about it calls for more care in verifying.
+    Risk(Risk),
 }
 
 /// What became of pages. Telling it twice changes nothing.

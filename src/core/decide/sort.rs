@@ -33,6 +33,11 @@ impl Transition<'_> {
                     self.events.push(Event::IncidentJoined { incident: incident.clone() });
                 }
             }
+            Sorting::Risk(risk) => {
+                if case.risks.insert(*risk) {
+                    self.events.push(Event::RisksSeen { risks: [*risk].into() });
+                }
+            }
             Sorting::SuspendAuthority => {
                 let must_begin_anew = case.ended.is_none()
                     && (Verification::ChannelVerified..=Verification::CallbackConfirmed)

@@ -119,69 +119,73 @@ pub fn changed(case: &Case, change: &Change) {
     }
     for event in &change.events {
         paging::changed(case, event, change.at);
-        match event {
-            Event::Accepted { band, .. } => {
-                counter!(ACCEPTED, "band" => band_label(*band)).increment(1);
+        happened(case, event);
+    }
+}
+
+fn happened(case: &Case, event: &Event) {
+    match event {
+        Event::Accepted { band, .. } => {
+            counter!(ACCEPTED, "band" => band_label(*band)).increment(1);
+        }
+        Event::RungFired(rung) => passed(case, rung, "fired"),
+        Event::RungQuieted(rung) => passed(case, rung, "quieted"),
+        Event::Claimed { waited, is_unanswered, .. } => {
+            counter!(CLAIMS).increment(1);
+            if *is_unanswered {
+                histogram!(CLAIM_SECONDS).record(waited.as_secs_f64());
             }
-            Event::RungFired(rung) => passed(case, rung, "fired"),
-            Event::RungQuieted(rung) => passed(case, rung, "quieted"),
-            Event::Claimed { waited, is_unanswered, .. } => {
-                counter!(CLAIMS).increment(1);
-                if *is_unanswered {
-                    histogram!(CLAIM_SECONDS).record(waited.as_secs_f64());
-                }
-            }
-            Event::ClaimRenewed { .. } | Event::ClaimReleased { .. } => {}
-            Event::ClaimLost { .. } => counter!(CLAIMS_LOST).increment(1),
-            Event::ClockStopped { clock: ClockKind::Reply, punctuality } => {
-                counter!(REPLIES, "punctuality" => punctuality.word()).increment(1);
-            }
-            Event::Asked { .. } => counter!(QUESTIONS).increment(1),
-            Event::Verified { verification, .. } => {
-                counter!(VERIFICATIONS, "result" => verification.word()).increment(1);
-            }
-            Event::RisksSeen { risks } => risks_seen(risks),
-            Event::LikelyDuplicatesFound { .. } => counter!(LIKELY_DUPLICATES).increment(1),
-            Event::Disclosed { .. } => counter!(DISCLOSURES).increment(1),
-            Event::Ended { outcome, took, .. } => {
-                counter!(OUTCOMES, "outcome" => outcome.word()).increment(1);
-                histogram!(OUTCOME_SECONDS).record(took.as_secs_f64());
-            }
-            Event::Purged => counter!(PURGED).increment(1),
-            // What each of these does shows in another series, or is for the record alone.
-            Event::Paged(_)
-            | Event::PagedFromMemory { .. }
-            | Event::PageAnswered { .. }
-            | Event::PagesClosed { .. }
-            | Event::ClockStarted { .. }
-            | Event::ClockStopped { .. }
-            | Event::ClockPaused { .. }
-            | Event::ClockResumed { .. }
-            | Event::ClockExtended { .. }
-            | Event::ClockSettled { .. }
-            | Event::HandedOver { .. }
-            | Event::Updated { .. }
-            | Event::InformationProvided { .. }
-            | Event::Reclassified { .. }
-            | Event::LoweringProposed { .. }
-            | Event::ConflictRecorded { .. }
-            | Event::AuthoritySuspended
-            | Event::DuplicateLinked { .. }
-            | Event::OutcomeProposed { .. }
-            | Event::OutcomeApproved { .. }
-            | Event::DeliveryConfirmed { .. }
-            | Event::WithdrawalRequested { .. }
-            | Event::PreservationRequested { .. }
-            | Event::PageAcknowledged { .. }
-            | Event::LegalHoldSet { .. }
-            | Event::IncidentJoined { .. }
-            | Event::IncidentLeft { .. } => {}
-            Event::Responded { waited, band, punctuality, .. } => {
-                let band = band_label(*band);
-                histogram!(FIRST_RESPONSE_SECONDS, "band" => band).record(waited.as_secs_f64());
-                let labels = [("band", band), ("punctuality", punctuality.word())];
-                counter!(FIRST_RESPONSES, &labels).increment(1);
-            }
+        }
+        Event::ClaimRenewed { .. } | Event::ClaimReleased { .. } => {}
+        Event::ClaimLost { .. } => counter!(CLAIMS_LOST).increment(1),
+        Event::ClockStopped { clock: ClockKind::Reply, punctuality } => {
+            counter!(REPLIES, "punctuality" => punctuality.word()).increment(1);
+        }
+        Event::Asked { .. } => counter!(QUESTIONS).increment(1),
+        Event::Verified { verification, .. } => {
+            counter!(VERIFICATIONS, "result" => verification.word()).increment(1);
+        }
+        Event::RisksSeen { risks } => risks_seen(risks),
+        Event::LikelyDuplicatesFound { .. } => counter!(LIKELY_DUPLICATES).increment(1),
+        Event::Disclosed { .. } => counter!(DISCLOSURES).increment(1),
+        Event::Ended { outcome, took, .. } => {
+            counter!(OUTCOMES, "outcome" => outcome.word()).increment(1);
+            histogram!(OUTCOME_SECONDS).record(took.as_secs_f64());
+        }
+        Event::Purged => counter!(PURGED).increment(1),
+        // What each of these does shows in another series, or is for the record alone.
+        Event::Paged(_)
+        | Event::PagedFromMemory { .. }
+        | Event::PageAnswered { .. }
+        | Event::PagesClosed { .. }
+        | Event::ClockStarted { .. }
+        | Event::ClockStopped { .. }
+        | Event::ClockPaused { .. }
+        | Event::ClockResumed { .. }
+        | Event::ClockExtended { .. }
+        | Event::ClockSettled { .. }
+        | Event::HandedOver { .. }
+        | Event::Updated { .. }
+        | Event::InformationProvided { .. }
+        | Event::Reclassified { .. }
+        | Event::LoweringProposed { .. }
+        | Event::ConflictRecorded { .. }
+        | Event::AuthoritySuspended
+        | Event::DuplicateLinked { .. }
+        | Event::OutcomeProposed { .. }
+        | Event::OutcomeApproved { .. }
+        | Event::DeliveryConfirmed { .. }
+        | Event::WithdrawalRequested { .. }
+        | Event::PreservationRequested { .. }
+        | Event::PageAcknowledged { .. }
+        | Event::LegalHoldSet { .. }
+        | Event::IncidentJoined { .. }
+        | Event::IncidentLeft { .. } => {}
+        Event::Responded { waited, band, punctuality, .. } => {
+            let band = band_label(*band);
+            histogram!(FIRST_RESPONSE_SECONDS, "band" => band).record(waited.as_secs_f64());
+            let labels = [("band", band), ("punctuality", punctuality.word())];
+            counter!(FIRST_RESPONSES, &labels).increment(1);
         }
     }
 }

@@ -165,13 +165,16 @@ impl Run {
     }
 
     fn sorting(&mut self, case: &Case) -> Sorting {
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => {
                 let others = (0..3).map(|_| self.random.pick(&self.ids)).collect();
                 Sorting::LikelyDuplicates(others)
             }
             1 => Sorting::JoinIncident(self.incident_name()),
             2 => Sorting::SuspendAuthority,
+            3 => {
+                Sorting::Risk(self.random.pick(&[Risk::TargetAcrossAuthorities, Risk::NewOfficer]))
+            }
             _ => {
                 let own = case.incident.clone();
                 Sorting::LeaveIncident(own.unwrap_or_else(|| self.incident_name()))
