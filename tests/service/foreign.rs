@@ -12,6 +12,7 @@ use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
 
 use crate::service::{Directory, Service};
 use crate::support::redis::TestRedis;
+use crate::support::wait::eventually;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -161,6 +162,117 @@ async fn the_readme_is_true_line_by_line() {
         assert!(!shell(&service, line).is_empty(), "{line}");
     }
     watching.kill().await.unwrap();
+}
+
+/// The lines for a shell in the README's section of this title.
+fn section_lines(title: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let section = readme.split(&format!("\n## {title}\n")).nth(1).expect("it has the section");
+    let blocks = section.split("\n## ").next().unwrap().split("```sh\n").skip(1);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    lines.map(str::to_owned).collect()
+}
+
+/// The repository as its reader has it, with room for what the lines of the README make.
+fn checkout() -> Directory {
+    let directory = Directory::new();
+    let at = |name: &str| Path::new(directory.path()).join(name);
+    for (link, to) in [
+        ("deploy", root().join("deploy")),
+        (".tools/bin/grpcurl", tool("grpcurl")),
+        ("target/release/urgence", PathBuf::from(env!("CARGO_BIN_EXE_urgence"))),
+    ] {
+        std::fs::create_dir_all(at(link).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, at(link)).unwrap();
+    }
+    directory
+}
+
+/// Runs a script in a checkout; what it printed, or what it said when it failed.
+fn script(checkout: &Directory, text: &str) -> Result<String, String> {
+    let mut shell = Command::new("bash");
+    let output = shell.args(["-euo", "pipefail", "-c", text]).current_dir(checkout.path()).output();
+    let output = output.unwrap();
+    let said = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(said(output.stdout)) } else { Err(said(output.stderr)) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tour_with_certificates_is_true_line_by_line() {
+    let (redis, checkout) = (TestRedis::start(), checkout());
+    let lines = section_lines("With certificates");
+    let line = |word: &str| lines.iter().find(|line| line.contains(word)).expect("it has the line");
+    script(&checkout, line("dev-certs")).unwrap();
+    let path = |name: &str| format!("{}/{name}", checkout.path());
+    let words = line(" serve ").split(' ').skip(2);
+    let mut settings: Vec<String> = words
+        .map(|word| if word.starts_with("--") { word.to_owned() } else { path(word) })
+        .collect();
+    settings.extend(["--audit-dir".to_owned(), path("trial/audit")]);
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let service = Service::on(&redis, &settings);
+    let (word, address) = (line("as() {"), format!("localhost:{}", service.grpc.port()));
+    let (mut name, mut epoch) = (String::new(), 0);
+    let run = |line: &str, name: &str, epoch: u64| {
+        let line = line.replace("localhost:50051", &address).replace("CASE", name);
+        script(&checkout, &format!("{word}\n{}", line.replace("EPOCH", &epoch.to_string())))
+    };
+
+    let mut states = Vec::new();
+    let begins = |line: &&String| line.starts_with("as ") || line.starts_with("target/release/");
+    let worked = lines
+        .iter()
+        .filter(begins)
+        .filter(|line| !line.contains("dev-certs") && !line.contains(" serve "));
+    for line in worked {
+        if line.contains("as portal") && line.contains("DeskService/") {
+            assert!(run(line, &name, epoch).unwrap_err().contains("ROLE_MISSING"), "{line}");
+            continue;
+        }
+        if line.contains("GetReceiptProof") {
+            // Instead of a minute in which nothing happens: so much that the log is signed.
+            let look = lines.iter().find(|line| line.contains("ListDisclosures")).unwrap();
+            run(&format!("for i in {{1..64}}; do {look} > /dev/null; done"), "", 0).unwrap();
+            let signed = async || {
+                service.metric("urgence_audit_log_signed_entries{desk=\"main\"}").await >= 64.0
+            };
+            eventually("the log is signed", Duration::from_secs(60), signed).await;
+        }
+        let said = run(line, &name, epoch).unwrap_or_else(|error| panic!("{line}\n{error}"));
+        if line.contains("GetReceiptProof") {
+            // What jq does for the reader.
+            let proved = std::fs::read_to_string(path("trial/proved.json")).unwrap();
+            let proved: serde_json::Value = serde_json::from_str(&proved).unwrap();
+            for part in ["receipt", "firstResponseRecord", "entry", "proof"] {
+                checkout.file(&format!("trial/{part}"), proved[part].as_str().unwrap());
+            }
+            continue;
+        }
+        assert!(!said.is_empty(), "{line}");
+        let told: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+        if let Some(found) = told["case"]["name"].as_str() {
+            name = found.to_owned();
+            states.push(told["case"]["state"].as_str().unwrap().to_owned());
+        }
+        if let Some(held) = told["case"]["claim"]["epoch"].as_str() {
+            epoch = held.parse().unwrap();
+        }
+        if line.contains("SuspendAuthority") {
+            assert_eq!(told["standing"]["isSuspended"], true);
+            assert_eq!(told["disclosures"][0]["disclosure"]["approvedBy"], "bo");
+        }
+        if line.contains("receipt verify") {
+            assert!(said.contains("was accepted as the receipt of"), "{said}");
+            assert!(said.contains("first answered after"), "{said}");
+        }
+        if line.contains("audit verify") {
+            assert!(said.contains("are as they were written"), "{said}");
+        }
+    }
+    let states: Vec<&str> = states.iter().map(|state| &state["CASE_STATE_".len()..]).collect();
+    let wanted =
+        "RECEIVED RECEIVED COLLECTING COLLECTING COLLECTING RELEASE_PENDING DELIVERED CLOSED";
+    assert_eq!(states.join(" "), wanted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
