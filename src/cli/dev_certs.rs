@@ -170,7 +170,8 @@ fn told(directory: &Path) -> String {
     let lines = format!(
         "\nWhat each may do stands in the registry, not in the certificate. Serve with\n\n  \
          urgence serve --tls-certificate {shown}/server.pem --tls-key {shown}/server.key \\\n    \
-         --tls-client-ca {shown}/ca.pem\n\nand call as one of them with\n\n  \
+         --tls-client-ca {shown}/ca.pem \\\n    \
+         --authorities deploy/authorities.toml\n\nand call as one of them with\n\n  \
          grpcurl -cacert {shown}/ca.pem -cert {shown}/ana.pem -key {shown}/ana.key \\\n    \
          localhost:50051 list\n"
     );

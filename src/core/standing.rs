@@ -14,6 +14,9 @@ pub struct Standing {
     pub version: u64,
     /// Whether nothing may be disclosed to it.
     pub is_suspended: bool,
+    /// Whether the key that data would be sealed to is too new in the registry to be relied on: it may
+    /// be another one under the same name since the disclosure was proposed.
+    pub is_key_too_new: bool,
 }
 
 /// How an authority stands, with who made it so.
@@ -84,7 +87,11 @@ impl AuthorityStanding {
     /// What a disclosure rests on.
     #[must_use]
     pub const fn standing(&self) -> Standing {
-        Standing { version: self.version, is_suspended: self.suspension.is_some() }
+        Standing {
+            version: self.version,
+            is_suspended: self.suspension.is_some(),
+            is_key_too_new: false,
+        }
     }
 
     /// Decides what `command` makes of it at `now`.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{Desk, Error, Store};
 use crate::core::authority::{CallbackNumber, RecipientKey};
-use crate::core::{AuthorityId, KeyId, PhoneId, Timestamp};
+use crate::core::{AuthorityId, Case, KeyId, PhoneId, Proposed, Timestamp};
 use crate::registry::{COOLING_OFF, Item, Registry};
 
 /// From when on each item may be relied on, by its digest.
@@ -45,6 +45,20 @@ impl<S: Store> Desk<S> {
             if seen == Timestamp::from_millis(0) { seen } else { seen + COOLING_OFF }
         };
         Ok(items.into_iter().zip(seen.into_iter().map(usable_from)).collect())
+    }
+
+    /// Whether the key that the waiting proposal of a case would seal to is too new.
+    pub(super) fn is_key_too_new(&self, case: &Case, now: Timestamp) -> bool {
+        let proposed = case.proposal.as_ref().map(|proposal| &proposal.proposed);
+        let Some(Proposed::Categories { manifest: Some(manifest), .. }) = proposed else {
+            return false;
+        };
+        let registry = self.registry();
+        let id = manifest.recipient_key.id();
+        let key = registry.authority(&case.authority).and_then(|of| of.recipient_keys.get(id));
+        key.is_some_and(|key| {
+            now < self.usable_from(&Item::Key(case.authority.clone(), id.clone(), *key))
+        })
     }
 
     fn usable_from(&self, item: &Item) -> Timestamp {

@@ -40,11 +40,15 @@ impl DeskSettings {
     }
 }
 
+/// Which registry is in force; the one that lists nobody has no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RegistryInForce(Option<RegistryVersion>);
+
 /// What has been looked up and told of the settings in force; at a start nothing has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settled {
-    looked_up: Option<Option<RegistryVersion>>,
-    told_registry: Option<Option<RegistryVersion>>,
+    looked_up: Option<RegistryInForce>,
+    told_registry: Option<RegistryInForce>,
     told_policy: Option<PolicyId>,
 }
 
@@ -87,16 +91,16 @@ impl<S: Store> Desk<S> {
     /// # Errors
     /// The store cannot be read or written.
     pub async fn settle_settings(&self) -> Result<(), Error> {
-        let (registry, policy) = (self.registry(), self.policy().id());
+        let (registry, policy) = (RegistryInForce(self.registry().version()), self.policy().id());
         let settled = self.settled();
-        if settled.looked_up != Some(registry.version()) {
+        if settled.looked_up != Some(registry) {
             self.look_up_registry().await?;
-            self.settle(|settled| settled.looked_up = Some(registry.version()));
+            self.settle(|settled| settled.looked_up = Some(registry));
         }
-        if settled.told_registry != Some(registry.version()) {
-            let version = registry.version().map(|version| version.0);
+        if settled.told_registry != Some(registry) {
+            let version = registry.0.map(|version| version.0);
             self.tell(None, What::RegistryReplaced { registry: version }).await?;
-            self.settle(|settled| settled.told_registry = Some(registry.version()));
+            self.settle(|settled| settled.told_registry = Some(registry));
         }
         if settled.told_policy != Some(policy) {
             self.tell(None, What::PolicyReplaced { policy }).await?;

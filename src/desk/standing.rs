@@ -63,8 +63,10 @@ impl<S: Store> Desk<S> {
             match self.store.commit_standing(commit).await? {
                 Outcome::Written => {
                     self.hints.changed.notify_one();
-                    tracing::warn!(%authority, is_suspended = next.suspension.is_some(),
-                        "the standing of an authority has changed");
+                    tracing::warn!(
+                        is_suspended = next.suspension.is_some(),
+                        "the standing of an authority has changed; GetStatus and the record say whose"
+                    );
                     return Ok((next, false));
                 }
                 Outcome::Conflict | Outcome::Untimely(_) => metrics::commit_retried(),
@@ -111,7 +113,10 @@ impl<S: Store> Desk<S> {
         for _ in 0..ATTEMPTS_MAX {
             let (now, case) = self.load(id).await?;
             let standing = match &case {
-                Some(case) => self.store.standing(&case.authority).await?.standing.standing(),
+                Some(case) => Standing {
+                    is_key_too_new: self.is_key_too_new(case, now),
+                    ..self.store.standing(&case.authority).await?.standing.standing()
+                },
                 None => Standing::default(),
             };
             let command = Command::Act(act.clone(), Deed::ApproveOutcome(number, standing));

@@ -9,6 +9,7 @@ mod deadline;
 mod desk_service;
 mod desks;
 mod entries;
+mod guard;
 mod identity;
 mod intake_service;
 mod oversight_service;

@@ -42,9 +42,9 @@ pub use super::codec::MESSAGE_BYTES_MAX;
 /// The transport's own bound. A message between this and [`MESSAGE_BYTES_MAX`] is refused with the
 /// contract's words instead of the library's.
 const TRANSPORT_BYTES_MAX: usize = 1024 * 1024;
-/// Calls that one connection may have open. Waits and watches hold theirs for minutes, and must never
-/// leave none for an answer.
-const STREAMS_MAX: u32 = 4_096;
+/// Calls that one connection may have open; further ones wait at their sender. Waits and watches hold
+/// theirs for minutes, of which a caller has few, and what is decoded and waits must fit into memory.
+const STREAMS_MAX: u32 = 256;
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// A peer that has vanished is noticed within these.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(30);

@@ -9,13 +9,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::convert;
-use super::identity::{Presented, is_allowed};
+use super::guard::Guard;
 use super::serve::Edge;
 use super::{status, tokens, wire};
 use crate::core::AuthorityId;
 use crate::core::intake::{Checks, Code};
 use crate::desk::{Desk, Followed, Store, Watch};
-use crate::registry::rules::Rule;
 use crate::telemetry::metrics;
 
 const PAGE_SIZE_DEFAULT: usize = 50;
@@ -61,7 +60,7 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
 ) -> Stream<T> {
     let (sender, receiver) = mpsc::channel(BUFFERED);
     let (stop, age_max) = (edge.stop.clone(), edge.watch_age_max);
-    let guard = Guard { author: edge.author.clone(), authority };
+    let guard = Guard::of(edge, authority);
     edge.work.spawn(async move {
         metrics::watches(1.0);
         tokio::select! {
@@ -75,8 +74,8 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
                 let told = sender.send(Err(status::watch_aged()));
                 _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
             }
-            () = guard.over() => {
-                let told = sender.send(Err(status::certificate_over()));
+            refused = guard.lost(&desk) => {
+                let told = sender.send(Err(refused));
                 _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
             }
             () = follow(&desk, watch, &token_scope, &guard, &write, &sender) => {}
@@ -85,36 +84,6 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
         drop(room);
     });
     Box::pin(ReceiverStream::new(receiver))
-}
-
-/// What lets the author of a watch go on: looked at before each message, since a watch outlives the
-/// certificate and the entry of the registry that it began with.
-struct Guard {
-    author: Option<(Presented, &'static Rule)>,
-    /// Whose cases are watched, where the author must speak for them.
-    authority: Option<AuthorityId>,
-}
-
-impl Guard {
-    async fn over(&self) {
-        match &self.author {
-            Some((presented, _)) => presented.over().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn check<S: Store>(&self, desk: &Desk<S>) -> Result<(), Status> {
-        let Some((presented, rule)) = &self.author else { return Ok(()) };
-        presented.must_hold()?;
-        let caller = presented.at(desk).ok_or_else(status::caller_unknown)?;
-        if !is_allowed(&caller, rule) {
-            return Err(status::role_missing(rule));
-        }
-        match &self.authority {
-            Some(authority) if !caller.speaks_for(authority) => Err(status::case_not_found()),
-            Some(_) | None => Ok(()),
-        }
-    }
 }
 
 async fn follow<S: Store, T>(

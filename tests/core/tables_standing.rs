@@ -47,13 +47,22 @@ fn a_suspension_and_its_end_each_make_a_version() {
         );
         let suspension = Suspension { by: "sup".parse().unwrap(), at: at(1), reason };
         assert_eq!(suspended.suspension, Some(suspension));
-        assert_eq!(suspended.standing(), Standing { version: 1, is_suspended: true });
+        assert_eq!(
+            suspended.standing(),
+            Standing { version: 1, is_suspended: true, is_key_too_new: false }
+        );
         let (back, what) = becomes(&suspended, &act("sup", "r"), StandingCommand::Reinstate, at(2));
         assert_eq!(what, What::AuthorityReinstated { authority: authority.clone(), version: 2 });
-        assert_eq!(back.standing(), Standing { version: 2, is_suspended: false });
+        assert_eq!(
+            back.standing(),
+            Standing { version: 2, is_suspended: false, is_key_too_new: false }
+        );
         assert_eq!((back.suspension.clone(), &back.authority), (None, &authority));
         let (again, _) = becomes(&back, &act("sup", "t"), suspend, at(3));
-        assert_eq!(again.standing(), Standing { version: 3, is_suspended: true });
+        assert_eq!(
+            again.standing(),
+            Standing { version: 3, is_suspended: true, is_key_too_new: false }
+        );
     }
 }
 
@@ -110,7 +119,7 @@ fn proposed(proposed: Proposed) -> Story {
 }
 
 fn on(version: u64, is_suspended: bool) -> Deed {
-    Deed::ApproveOutcome(1, Standing { version, is_suspended })
+    Deed::ApproveOutcome(1, Standing { version, is_suspended, is_key_too_new: false })
 }
 
 #[track_caller]
@@ -126,6 +135,10 @@ fn nothing_goes_out_to_a_suspended_authority() {
         let refusal = disclosed.refusal("bo", at(3), on(version, true));
         assert_eq!(refusal, Refusal::AuthoritySuspended);
     }
+    // A key that was exchanged since the disclosure was proposed cools off like any other.
+    let exchanged = Standing { is_key_too_new: true, ..Standing::default() };
+    let refusal = disclosed.refusal("bo", at(3), Deed::ApproveOutcome(1, exchanged));
+    assert_eq!(refusal, Refusal::RecipientKeyTooNew);
     // What goes out is written on the very standing that it was decided on.
     for version in [0, 2, 7] {
         assert_eq!(rests_on(&disclosed, on(version, false)), Some(version));

@@ -278,7 +278,10 @@ fn suspended() -> Theme {
             let (epoch, number) = (case.claim_epoch, case.proposals);
             let disclosed = by_category(&[(DataCategory::Subscriber, Disposition::Disclosed)]);
             let on = |version, is_suspended| {
-                Deed::ApproveOutcome(number, Standing { version, is_suspended })
+                Deed::ApproveOutcome(
+                    number,
+                    Standing { version, is_suspended, is_key_too_new: false },
+                )
             };
             let mut commands = Step(step).all(vec![
                 ("ana", Deed::RecordVerification(called_back("fr-pnij"))),
@@ -300,6 +303,7 @@ fn suspended() -> Theme {
                 ),
             ]);
             commands.push(Command::Sort(Sorting::SuspendAuthority));
+            commands.push(Command::Sort(Sorting::Risk(Risk::TargetAcrossAuthorities)));
             commands
         },
     }

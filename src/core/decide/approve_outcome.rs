@@ -61,6 +61,9 @@ impl Transition<'_> {
         if standing.is_suspended {
             return Err(Refusal::AuthoritySuspended);
         }
+        if standing.is_key_too_new {
+            return Err(Refusal::RecipientKeyTooNew);
+        }
         if self.case.verification != Verification::CallbackConfirmed {
             return Err(Refusal::NotVerified);
         }

@@ -9,6 +9,7 @@ use crate::core::intake::{Checks, check_optional_text};
 use crate::core::{Deed, Subject};
 use crate::desk::{Store, WAIT_MAX};
 use crate::grpc::convert;
+use crate::grpc::guard::Guard;
 use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, act, valid};
 use crate::grpc::status;
@@ -29,9 +30,12 @@ pub(super) async fn claim_next<S: Store>(
     let desk = edge.desk(&mut checks, &message.desk);
     let (request_id, desk) = valid(checks, request_id.zip(desk))?;
     let act = act(caller.at(&desk), "ClaimNext", request_id, &content);
+    let guard = Guard::of(&edge, None);
     let claimed = tokio::select! {
-        // A case that is here is handed over, also at the stop.
+        // Whoever was struck off while waiting is handed nothing; the case goes back to its place. Any
+        // other case that is here is handed over, also at the stop.
         biased;
+        refused = guard.lost(&desk) => return Err(refused),
         claimed = desk.claim_next(act, wait.min(longest)) => claimed.map_err(status::error)?,
         () = edge.stop.cancelled() => return Err(status::stopping()),
     };

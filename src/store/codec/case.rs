@@ -253,7 +253,7 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
             (None, Some(response)) if is_old => ended_by(response),
             (None, _) => None,
         },
-        risks: risks(&stored.risks)?,
+        risks: risks(&stored.risks),
         likely_duplicates: ids(&stored.likely_duplicates)?,
         linked: stored.linked.iter().map(decode_link).collect::<Result<_, _>>()?,
         incident: optional("incident", &stored.incident)?,
@@ -266,8 +266,10 @@ fn decode(id: CaseId, version: u64, stored: StoredCase) -> Result<Case, Unreadab
     })
 }
 
-fn risks(words: &[String]) -> Result<BTreeSet<Risk>, Unreadable> {
-    words.iter().map(|word| field(WHAT, "risks", Risk::from_word(word))).collect()
+/// One that only a later version knows is left out: a flag for people must never keep a case from being
+/// woken.
+fn risks(words: &[String]) -> BTreeSet<Risk> {
+    words.iter().filter_map(|word| Risk::from_word(word)).collect()
 }
 
 fn pages(id: CaseId, stored: &[StoredPageRecord]) -> Result<Vec<PageRecord>, Unreadable> {

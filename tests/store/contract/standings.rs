@@ -60,7 +60,10 @@ pub(super) async fn a_standing_is_written_and_told(backend: &impl Backend) {
     assert_eq!(standing(store, "fr-pnij").await, nobody_ever);
     let first = change(store, "fr-pnij", SUSPEND).await;
     assert_eq!(standing(store, "fr-pnij").await, first.standing);
-    assert_eq!(first.standing.standing(), Standing { version: 1, is_suspended: true });
+    assert_eq!(
+        first.standing.standing(),
+        Standing { version: 1, is_suspended: true, is_key_too_new: false }
+    );
     let second = change(store, "fr-pnij", StandingCommand::Reinstate).await;
     assert_eq!(standing(store, "fr-pnij").await, second.standing);
     assert_eq!(second.standing.memory.iter().count(), 2, "both acts are remembered");

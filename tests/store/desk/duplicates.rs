@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use urgence::core::{CaseId, Command, Deed, Event, FirstResponseKind, Policy, Sorting, Timestamp};
+use urgence::core::{
+    CaseId, Command, Deed, Event, FirstResponseKind, Policy, Risk, Sorting, Timestamp,
+};
 use urgence::desk::{Desk, Duplicates};
 use urgence::store::{Index, MemoryStore, Outcome, Store};
 
@@ -58,9 +60,20 @@ async fn cases_of_two_authorities_about_one_target_are_flagged_on_both_once() {
     assert_eq!(finder.pass(false).await.unwrap(), 1);
     assert_eq!(flagged(store.as_ref(), french).await, [belgian].into());
     assert_eq!(flagged(store.as_ref(), belgian).await, [french].into());
+    // That two authorities ask about one target is noted on both, and on no other.
+    let risks = async |id| load(store.as_ref(), id).await.unwrap().risks;
+    let across = || [Risk::TargetAcrossAuthorities].into();
+    assert!(
+        risks(french).await.is_superset(&across()) && risks(belgian).await.is_superset(&across())
+    );
+    assert!(!risks(other).await.contains(&Risk::TargetAcrossAuthorities));
     // A third has a target in common with each of them.
     let german = replica.submit(about("de-bka", "1", &["zoe", "a car", "her phone"])).await.id;
-    assert_eq!(finder.pass(false).await.unwrap(), 1 + 1, "and the one that was told before");
+    assert_eq!(
+        finder.pass(false).await.unwrap(),
+        1 + 1 + 2,
+        "and what it told itself: the duplicate to one, the risk to both"
+    );
     assert_eq!(flagged(store.as_ref(), german).await, [french, belgian].into());
     assert_eq!(flagged(store.as_ref(), french).await, [belgian, german].into());
     assert_eq!(flagged(store.as_ref(), belgian).await, [french, german].into());
@@ -104,7 +117,7 @@ async fn what_a_dead_finder_had_read_is_found_by_the_next() {
     let wanted = vec![(belgian, [french].into()), (french, [belgian].into())];
     assert_eq!(told(store.as_ref()).await, wanted);
     store.set_now(START + LEFT_AFTER * 3);
-    assert_eq!(finder.pass(true).await.unwrap(), 2, "what it told itself, and nothing else");
+    assert_eq!(finder.pass(true).await.unwrap(), 2 + 2, "what it told itself, and nothing else");
     assert_eq!(finder.pass(true).await.unwrap(), 0);
     assert_eq!(told(store.as_ref()).await, wanted);
 }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use urgence::core::standing::{StandingCommand, StandingRefusal};
+use urgence::core::standing::{StandingCommand, StandingDecision, StandingRefusal};
 use urgence::core::{
-    Authority, Case, DataCategory, Decision, Deed, Disposition, Finding, Refusal, Standing,
+    Authority, Case, DataCategory, Decision, Deed, Disposition, Finding, Notice, Refusal, Standing,
     SuspensionReason, Told, Verification, What,
 };
 use urgence::desk::{Desk, DeskSettings, Error};
 use urgence::registry::Registry;
-use urgence::store::{MemoryStore, Outcome, Said, Store};
+use urgence::store::{MemoryStore, Outcome, Said, StandingCommit, Store};
 
 use super::{EMERGENCY, HOUR, Replica, START, memory, plain};
 use crate::support::make::{act, by_category, called_back, decided, does, entry, intake, ms};
@@ -152,25 +152,95 @@ async fn what_is_new_cools_off_whatever_restarts_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_reload_tells_what_it_replaces_and_nothing_else() {
+async fn what_comes_first_into_an_empty_registry_is_new() {
+    let store = memory();
+    let mut bare = entry("fr-pnij");
+    bare.callback_numbers.clear();
+    bare.recipient_keys.clear();
+    let first = Replica::start(listed(vec![bare]), &store);
+    let case = first.submit(intake("fr-pnij", "1", EMERGENCY)).await;
+    first.desk.settle_settings().await.unwrap();
+    store.set_now(START + HOUR * 24 * 180);
+    let (policy, live) = ((*first.desk.policy()).clone(), (*first.desk.live()).clone());
+    let filled = Registry::listed([entry("fr-pnij")]);
+    first.desk.replace(policy, live, filled).await.unwrap();
+    assert!(!may_rest_on(&first.desk, &case, "switchboard").await);
+    store.set_now(START + HOUR * 24 * 181);
+    assert!(may_rest_on(&first.desk, &case, "switchboard").await);
+}
+
+#[tokio::test]
+async fn a_key_that_was_exchanged_since_the_proposal_takes_nothing() {
+    let store = memory();
+    let replica = Replica::start(listed(vec![entry("fr-pnij")]), &store);
+    replica.desk.settle_settings().await.unwrap();
+    let case = proposed(&replica, "fr-pnij").await;
+    let mut exchanged = entry("fr-pnij");
+    exchanged.recipient_keys.insert("evidence-2026".parse().unwrap(), [8; 32]);
+    let (policy, live) = ((*replica.desk.policy()).clone(), (*replica.desk.live()).clone());
+    replica.desk.replace(policy, live, Registry::listed([exchanged])).await.unwrap();
+    assert_eq!(refusal(approve(&replica.desk, &case).await), Refusal::RecipientKeyTooNew);
+}
+
+#[tokio::test]
+async fn what_was_verified_before_a_suspension_counts_for_nothing_after_it() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let case = proposed(&replica, "fr-pnij").await;
+    // Whoever suspends the authority dies before the cases are told.
+    let authority = case.authority.clone();
+    let standing = store.standing(&authority).await.unwrap();
+    let (by, now) = (act("sup", "s"), standing.now);
+    let StandingDecision::Next(next, what) = standing.standing.decide(&by, SUSPEND, now) else {
+        panic!("it is not suspended yet")
+    };
+    let notice = Notice { at: now, by: None, what };
+    let (standing, age_max) = (*next, crate::AGE_MAX);
+    let commit = StandingCommit { standing, notice, observed_at: now, age_max };
+    assert_eq!(store.commit_standing(commit).await.unwrap(), Outcome::Written);
+    let verification = async || load(store.as_ref(), case.id).await.unwrap().verification;
+    assert_eq!(verification().await, Verification::CallbackConfirmed);
+    let reinstate = StandingCommand::Reinstate;
+    replica.desk.act_on_standing(&authority, &act("sup", "r"), reinstate).await.unwrap();
+    assert_eq!(refusal(approve(&replica.desk, &case).await), Refusal::NotVerified);
+    // Reinstating whoever is not suspended takes nothing from anybody.
+    replica.act(case.id, "v2", Deed::RecordVerification(called_back("fr-pnij"))).await;
+    let refused = replica.desk.act_on_standing(&authority, &act("sup", "r2"), reinstate).await;
+    assert!(matches!(refused, Err(Error::Standing(StandingRefusal::NotSuspended))));
+    assert_eq!(verification().await, Verification::CallbackConfirmed);
+}
+
+#[tokio::test]
+async fn what_is_in_force_is_told_once_at_a_start_and_at_each_reload() {
     let store = memory();
     let desk = Replica::start(plain(), &store).desk;
     let (policy, live) = ((*desk.policy()).clone(), (*desk.live()).clone());
     let replace = async |registry| desk.replace(policy.clone(), live.clone(), registry).await;
-    replace(Registry::Unlisted).await.unwrap();
-    assert_eq!(told(&store).await, []);
+    let mut wanted = vec![
+        What::RegistryReplaced { registry: None },
+        What::PolicyReplaced { policy: policy.id() },
+    ];
+    for _ in 0..2 {
+        desk.settle_settings().await.unwrap();
+        assert_eq!(told(&store).await, wanted);
+    }
     let listed = Registry::listed([entry("fr-pnij")]);
     let version = listed.version().map(|version| version.0);
+    wanted.push(What::RegistryReplaced { registry: version });
     for _ in 0..2 {
         replace(listed.clone()).await.unwrap();
-        assert_eq!(told(&store).await, [What::RegistryReplaced { registry: version }]);
+        assert_eq!(told(&store).await, wanted);
     }
     let mut rules = policy.rules().clone();
     rules.lease += ms(1);
     let other = urgence::core::Policy::new(rules).unwrap();
-    let id = other.id();
+    wanted.push(What::PolicyReplaced { policy: other.id() });
     desk.replace(other, live.clone(), listed).await.unwrap();
-    let wanted =
-        [What::RegistryReplaced { registry: version }, What::PolicyReplaced { policy: id }];
+    assert_eq!(told(&store).await, wanted);
+    // Another process tells what it begins with.
+    let again = Replica::start(plain(), &store).desk;
+    again.settle_settings().await.unwrap();
+    wanted.push(What::RegistryReplaced { registry: None });
+    wanted.push(What::PolicyReplaced { policy: policy.id() });
     assert_eq!(told(&store).await, wanted);
 }
