@@ -166,7 +166,8 @@ impl<S: Store> Desk<S> {
         let started = monotonic_now();
         let id = intake.case_id();
         let submitted = match self.admit(&mut intake).await {
-            Ok(()) => self.take_in(intake, request).await,
+            // Boxed, as it is large and every call carries it.
+            Ok(()) => Box::pin(self.take_in(intake, request)).await,
             Err(error) => self.admitted_before(id, &intake, error).await,
         };
         let result = match &submitted {
