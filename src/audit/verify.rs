@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use super::SEAL_EVERY;
 use super::checkpoint::{Checkpoint, notes};
@@ -66,6 +67,9 @@ pub struct Verified {
     pub size: u64,
     /// How many of them are signed.
     pub signed: u64,
+    /// The entries of the log that these files do not hold, the first first. The trees behind them
+    /// include them, so another replica must have them; whoever relies on the log asks for them there.
+    pub missing: Vec<Range<u64>>,
 }
 
 /// A point of the log that its last entry is known of.
@@ -91,6 +95,7 @@ pub(super) struct Walk {
     /// What is wrong with the file of checkpoints.
     signed_badly: Option<Fault>,
     first: Option<u64>,
+    missing: Vec<Range<u64>>,
     /// The size of the last checkpoint that held.
     held: u64,
     /// Where the walk is; `None` before the first entry.
@@ -103,7 +108,15 @@ impl Walk {
     /// A walk that trusts what `keys` have signed.
     pub(super) fn new(checkpoints: &[u8], keys: &[NoteVerifier]) -> Self {
         let (checkpoints, signed_badly) = read_checkpoints(checkpoints, keys);
-        Self { checkpoints, signed_badly, first: None, held: 0, point: None, sealed: None }
+        Self {
+            checkpoints,
+            signed_badly,
+            first: None,
+            missing: Vec::new(),
+            held: 0,
+            point: None,
+            sealed: None,
+        }
     }
 
     /// Goes over one segment.
@@ -183,6 +196,10 @@ impl Walk {
             return Err(Fault { file: file.to_owned(), place, problem });
         }
         self.first.get_or_insert(first);
+        // Whatever the header calls it: nothing signs the word, and a gap is one under every name.
+        if size < first {
+            self.missing.push(size..first);
+        }
         if header.start != Start::Continues {
             self.held = first;
         }
@@ -233,7 +250,8 @@ impl Walk {
         if let Some(fault) = &self.signed_badly {
             return Err(fault.clone());
         }
-        Ok(Verified { first: self.first.unwrap_or(0), size, signed: self.held })
+        let (first, missing) = (self.first.unwrap_or(0), self.missing.clone());
+        Ok(Verified { first, size, signed: self.held, missing })
     }
 }
 

@@ -1,17 +1,19 @@
 //! `urgence audit` and `urgence receipt`: what either side checks offline, with public keys alone.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::audit::{check_first_response, check_receipt, verify};
+use crate::audit::{Verified, check_first_response, check_receipt, verify};
 use crate::sign::NoteVerifier;
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
-    /// Check the files of a log; says the first thing that is wrong, and fails.
+    /// Check the files of a log; says the first thing that is wrong, or which entries they do not hold,
+    /// and fails.
     Verify(VerifyArguments),
 }
 
@@ -22,6 +24,13 @@ pub(super) struct VerifyArguments {
     /// A public key that may have signed it, as the file `public-key` has it; several for several.
     #[arg(long = "public-key", required = true)]
     public_keys: Vec<NoteVerifier>,
+    /// Entries that these files do not hold are no failure: this replica is known to have been away, and
+    /// others hold them.
+    #[arg(long)]
+    gaps_allowed: bool,
+    /// The first entry that these files must hold: those before it are known to lie elsewhere.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
 }
 
 #[derive(Subcommand)]
@@ -87,12 +96,30 @@ fn verify_log(arguments: &VerifyArguments) -> Result<String, String> {
     if found.size == 0 {
         return Err(format!("{}: there is no log", directory.display()));
     }
-    Ok(format!(
-        "entries {} to {} are as they were written; the first {} of the log are signed",
-        found.first,
-        found.size - 1,
-        found.signed
-    ))
+    let is_lacked = |missing: &&Range<u64>| !arguments.gaps_allowed && missing.end > arguments.from;
+    let lacked: Vec<Range<u64>> = found.missing.iter().filter(is_lacked).cloned().collect();
+    if !lacked.is_empty() {
+        return Err(format!(
+            "{} are not here, though the log has them; what is here is as it was written. Look for \
+             them at another replica, and say --gaps-allowed or --from where that is as it should be",
+            ranges(&lacked)
+        ));
+    }
+    let Verified { first, size, signed, missing } = &found;
+    let mut said = format!(
+        "entries {first} to {} are as they were written; the first {signed} of the log are signed",
+        size - 1
+    );
+    if !missing.is_empty() {
+        said = format!("{said}; {} are not here", ranges(missing));
+    }
+    Ok(said)
+}
+
+/// Such as "entries 0 to 63, 128 to 191".
+fn ranges(missing: &[Range<u64>]) -> String {
+    let named = |range: &Range<u64>| format!("{} to {}", range.start, range.end - 1);
+    format!("entries {}", missing.iter().map(named).collect::<Vec<_>>().join(", "))
 }
 
 fn verify_receipt(arguments: &ReceiptArguments) -> Result<String, String> {

@@ -1,5 +1,6 @@
 //! What the record proves: receipts, their proofs, and the audit log for those who check it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,9 +143,14 @@ pub(super) async fn verify_audit<S: Store>(
             signed: found.signed,
             fault: String::new(),
             public_key,
+            missing: found.missing.into_iter().map(range).collect(),
         },
         Err(fault) => {
             wire::VerifyAuditResponse { public_key, fault: fault.to_string(), ..Default::default() }
         }
     })
+}
+
+const fn range(entries: Range<u64>) -> wire::AuditEntryRange {
+    wire::AuditEntryRange { first_index: entries.start, last_index: entries.end - 1 }
 }

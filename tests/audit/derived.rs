@@ -49,9 +49,9 @@ async fn three_replicas_have_the_same_tree() {
     assert_eq!(one.record.root(), two.record.root());
     assert_eq!(one.record.root(), three.record.root());
     assert_eq!(files(&first.0), files(&second.0));
-    let all = Verified { first: 0, size: 400, signed: 384 };
+    let all = Verified { first: 0, size: 400, signed: 384, missing: vec![] };
     assert_eq!(verified(&files(&second.0)), Ok(all));
-    let since_edge = Verified { first: 320, size: 400, signed: 384 };
+    let since_edge = Verified { first: 320, size: 400, signed: 384, missing: vec![0..320] };
     assert_eq!(verified(&files(&third.0)), Ok(since_edge));
     assert_eq!(three.record.verify().unwrap().first, 320);
 }
@@ -110,7 +110,7 @@ async fn a_quiet_log_is_signed_all_the_same() {
     accept(&store, 5, SEAL_EVERY - 5).await;
     replica.catch_up().await;
     let found = verified(&files(&directory.0)).unwrap();
-    assert_eq!(found, Verified { first: 0, size: SEAL_EVERY, signed: SEAL_EVERY });
+    assert_eq!(found, Verified { first: 0, size: SEAL_EVERY, signed: SEAL_EVERY, missing: vec![] });
 }
 
 #[tokio::test]
@@ -148,7 +148,10 @@ async fn a_replica_that_was_away_for_long_goes_on_at_the_edge_and_says_what_it_l
     back.catch_up().await;
     assert_eq!((back.record.size(), back.record.root()), (400, one.record.root()));
     let found = verified(&files(&away.0)).unwrap();
-    assert_eq!(found, Verified { first: 64, size: 400, signed: 384 });
+    assert_eq!(
+        found,
+        Verified { first: 64, size: 400, signed: 384, missing: vec![0..64, 100..384] }
+    );
     // What lies in the gap, another replica has.
     assert_eq!(back.record.entries(98, 10).unwrap().len(), 2);
     let elsewhere = back.record.entries(150, 10).unwrap_err();

@@ -43,7 +43,10 @@ async fn a_log_is_as_it_was_signed() {
             "public-key"
         ]
     );
-    assert_eq!(verified(&files), Ok(Verified { first: 0, size: 300, signed: 256 }));
+    assert_eq!(
+        verified(&files),
+        Ok(Verified { first: 0, size: 300, signed: 256, missing: vec![] })
+    );
 }
 
 #[tokio::test]
@@ -201,4 +204,30 @@ async fn another_log_s_checkpoint_holds_for_no_entry_of_this_one() {
     sizes.insert(verified(&mixed).unwrap_err().to_string());
     let told = sizes.first().unwrap();
     assert!(told.contains("does not fit the text"), "{told}");
+}
+
+/// Nothing signs the word in a segment's first line, so a gap must be told under every name.
+#[tokio::test]
+async fn a_segment_that_was_taken_out_with_its_checkpoints_is_a_gap() {
+    let directory = log_of(4 * SEGMENT_LEN).await;
+    let right = files(&directory.0);
+    let notes_at = right.iter().position(|(name, _)| name == "checkpoints").unwrap();
+    let notes: Vec<Vec<u8>> =
+        lines(&right[notes_at].1).chunks(5).map(<[Vec<u8>]>::concat).collect();
+    for (taken, word) in [(0, "begins"), (0, "rejoins"), (1, "rejoins"), (2, "rejoins")] {
+        let mut hidden = right.clone();
+        let kept = |index: usize| index / 2 != taken;
+        hidden[notes_at].1 = (0..notes.len())
+            .filter(|index| kept(*index))
+            .flat_map(|at| notes[at].clone())
+            .collect();
+        let next = lines(&hidden[taken + 1].1);
+        let header = String::from_utf8(next[0].clone()).unwrap().replace("continues", word);
+        hidden[taken + 1].1 = [header.into_bytes(), next[1..].concat()].concat();
+        hidden.remove(taken);
+        let found = verified(&hidden).unwrap();
+        let first = taken as u64 * SEGMENT_LEN;
+        assert_eq!(found.missing, [first..first + SEGMENT_LEN], "{word}");
+        assert_eq!(found.signed, 4 * SEGMENT_LEN);
+    }
 }

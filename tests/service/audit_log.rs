@@ -37,10 +37,11 @@ fn roots(audit: &str) -> BTreeMap<u64, String> {
     lines.chunks(5).map(|note| (note[1].parse().unwrap(), note[2].to_owned())).collect()
 }
 
-fn verify(audit: &str) -> Output {
+fn verify(audit: &str, more: &[&str]) -> Output {
     let key = fs::read_to_string(format!("{audit}/main/public-key")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_urgence"))
         .args(["audit", "verify", &format!("{audit}/main"), "--public-key", key.trim_end()])
+        .args(more)
         .output()
         .unwrap()
 }
@@ -75,17 +76,26 @@ async fn replicas_derive_the_same_log_and_a_crash_changes_nothing() {
     for service in [one, two, three] {
         service.kill();
     }
-    for path in &paths {
-        let output = verify(path);
+    for path in &paths[..2] {
+        let output = verify(path, &[]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
+    // What the third lacks is named, and is right only where somebody says so.
+    let gap = verify(paths[2], &[]);
+    let told = String::from_utf8_lossy(&gap.stderr).into_owned();
+    assert_eq!(gap.status.code(), Some(1));
+    let last = told.strip_prefix("entries 0 to ").unwrap().split(' ').next().unwrap();
+    let first: u64 = last.parse::<u64>().unwrap() + 1;
+    assert!(verify(paths[2], &["--gaps-allowed"]).status.success());
+    assert!(verify(paths[2], &["--from", &first.to_string()]).status.success());
+    assert_eq!(verify(paths[2], &["--from", last]).status.code(), Some(1));
     // One byte of one entry, and it is named.
     let segment = format!("{}/main/{:020}.log", paths[0], 0);
     let mut lines: Vec<String> =
         fs::read_to_string(&segment).unwrap().lines().map(|line| format!("{line}\n")).collect();
     lines[18] = lines[18].replacen("main", "mail", 1);
     fs::write(&segment, lines.concat()).unwrap();
-    let output = verify(paths[0]);
+    let output = verify(paths[0], &["--gaps-allowed"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("entry 17: "));
 }
