@@ -27,7 +27,7 @@ pub struct TransportSettings {
     /// Lists of revoked certificates, in PEM or DER, separated by commas: one of each authority.
     #[arg(long, env = "URGENCE_TLS_CRL", value_delimiter = ',')]
     pub tls_crl: Vec<PathBuf>,
-    /// How many connections each port has at most.
+    /// How many connections each port has at most, without those whose handshake is not done.
     #[arg(long, env = "URGENCE_CONNECTIONS_MAX", default_value = "4096", value_parser = count)]
     pub connections_max: usize,
     /// How many of them one address has at most; of IPv6, one /64.

@@ -9,17 +9,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
-use super::connection::{Connection, Greeted};
+use super::connection::Connection;
 use super::places::{Place, Places};
 use super::tls::Tls;
 use crate::clock::monotonic_now;
-use crate::telemetry::metrics::{self, Handshake, Port};
+use crate::telemetry::metrics::{self, Cap, Handshake, Port};
 
 /// How long to wait when the operating system has no socket to give; closing ones free some.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -52,7 +52,6 @@ impl Door {
         let entrance = Entrance {
             port,
             tls,
-            handshakes: Semaphore::new(limits.handshakes_max),
             places: Arc::new(Places::new(port, limits.clone())),
             limits,
             ready,
@@ -82,7 +81,6 @@ struct Entrance {
     port: Port,
     tls: Option<Arc<Tls>>,
     limits: Limits,
-    handshakes: Semaphore,
     places: Arc<Places>,
     ready: mpsc::Sender<Connection>,
     stop: CancellationToken,
@@ -119,9 +117,12 @@ impl Entrance {
         match self.places.take(from.ip()) {
             Ok(place) => {
                 let entrance = Arc::clone(self);
+                let gives_way = place.gives_way.clone();
                 tokio::spawn(async move {
                     tokio::select! {
+                        biased;
                         () = entrance.stop.cancelled() => {}
+                        () = gives_way.cancelled() => metrics::connection_refused(Cap::Handshakes),
                         () = entrance.admit(socket, place) => {}
                     }
                 });
@@ -135,11 +136,16 @@ impl Entrance {
         _ = socket.set_nodelay(true);
         let (limits, stop) = (&self.limits, self.stop.clone());
         let Some(tls) = &self.tls else {
-            let connection = Connection::plain(socket, place, limits, stop);
-            _ = self.ready.send(connection).await;
-            return;
+            return match place.keep(None) {
+                Ok(()) => _ = self.ready.send(Connection::plain(socket, place, limits, stop)).await,
+                Err(cap) => metrics::connection_refused(cap),
+            };
         };
-        let greeting = self.greet(tls, socket, &place);
+        let greeting = async {
+            // What one address drags out delays itself alone.
+            let _turn = place.handshakes.acquire().await;
+            tls.accept(socket, self.port).await
+        };
         let greeted = timeout(limits.handshake_timeout, greeting).await;
         let greeted = match greeted.unwrap_or(Err(Handshake::TimedOut)) {
             Ok(greeted) => greeted,
@@ -149,22 +155,10 @@ impl Entrance {
             }
         };
         metrics::handshake(Handshake::Accepted);
-        if let Err(cap) = place.hold_for(&greeted.peer.identity.uri) {
+        if let Err(cap) = place.keep(Some(&greeted.peer.identity.uri)) {
             return metrics::connection_refused(cap);
         }
         _ = self.ready.send(Connection::tls(greeted, place, limits, stop)).await;
-    }
-
-    async fn greet(
-        &self,
-        tls: &Arc<Tls>,
-        socket: TcpStream,
-        place: &Place,
-    ) -> Result<Greeted, Handshake> {
-        // The address's own turn first, so that those who wait for it hold nobody else's.
-        let _turn_at_site = place.handshakes.acquire().await;
-        let _turn = self.handshakes.acquire().await;
-        tls.accept(socket, self.port).await
     }
 }
 

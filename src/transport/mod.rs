@@ -40,7 +40,8 @@ pub type PeerOfConnection = Option<Arc<Peer>>;
 /// How much of a port anybody may hold, and for how long.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections in all, those included whose handshake is not done.
+    /// Connections in all, without those whose handshake is not done: those are strangers still, and must
+    /// not keep anybody out who is known.
     pub connections_max: usize,
     /// Connections of one address; of IPv6, of one /64, which is what one site has.
     pub connections_per_address_max: usize,
@@ -48,9 +49,10 @@ pub struct Limits {
     pub connections_per_identity_max: usize,
     /// How long a connection lives; the gRPC server asks its peer to leave a little before or after.
     pub connection_age_max: Duration,
-    /// Handshakes at the same time; further ones wait for their turn.
+    /// Connections whose handshake is not done. For one more, the oldest of the address that has the most
+    /// of them gives way.
     pub handshakes_max: usize,
-    /// Handshakes of one address at the same time, so that one that drags its feet delays nobody else.
+    /// Handshakes of one address at the same time; further ones wait for their turn.
     pub handshakes_per_address_max: usize,
     /// How long a handshake may take, the wait for its turn included.
     pub handshake_timeout: Duration,
@@ -69,7 +71,7 @@ impl Default for Limits {
             connections_per_address_max: 512,
             connections_per_identity_max: 128,
             connection_age_max: Duration::from_mins(30),
-            handshakes_max: 256,
+            handshakes_max: 1_024,
             handshakes_per_address_max: 64,
             handshake_timeout: Duration::from_secs(5),
             silence_max: Duration::from_secs(10),

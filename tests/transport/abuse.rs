@@ -1,5 +1,6 @@
 //! Peers that do what no client does: others are served meanwhile, and the stop ends in its time.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,11 +14,16 @@ use crate::client::{FIRST_WORDS, until_closed};
 use crate::stage::{PATIENCE, Stage, is_answered, listen, serve};
 
 /// A connection from another address of this machine that says only this.
-async fn drags(to: std::net::SocketAddr, words: &[u8]) -> TcpStream {
+async fn drags(to: SocketAddr, words: &[u8]) -> TcpStream {
+    drags_from([127, 0, 0, 9], to, words).await
+}
+
+async fn drags_from(address: [u8; 4], to: SocketAddr, words: &[u8]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 9], 0).into()).unwrap();
+    socket.bind((address, 0).into()).unwrap();
     let mut stream = socket.connect(to).await.unwrap();
-    stream.write_all(words).await.unwrap();
+    // One that is refused at once may have been closed by now.
+    _ = stream.write_all(words).await;
     stream
 }
 
@@ -27,7 +33,6 @@ const BEGUN: &[u8] = b"\x16\x03\x01\x02\0\x01";
 #[tokio::test]
 async fn slow_handshakes_delay_nobody_else_and_end() {
     let limits = Limits {
-        handshakes_max: 8,
         handshakes_per_address_max: 4,
         handshake_timeout: Duration::from_secs(3),
         ..Limits::default()
@@ -37,7 +42,7 @@ async fn slow_handshakes_delay_nobody_else_and_end() {
     for count in 0..40 {
         slow.push(drags(stage.address, if count % 2 == 0 { BEGUN } else { b"" }).await);
     }
-    // Half of the turns are taken by them, and no more.
+    // They wait for the turns of their own address, and hold nobody else's.
     let ana = stage.ana();
     for _ in 0..5 {
         let greeted = timeout(Duration::from_millis(1_500), ana.greeted(stage.address)).await;
@@ -46,6 +51,37 @@ async fn slow_handshakes_delay_nobody_else_and_end() {
     for stream in &mut slow {
         timeout(PATIENCE, until_closed(stream)).await.expect("a slow one is cut");
     }
+}
+
+#[tokio::test]
+async fn strangers_from_many_addresses_keep_nobody_out_who_is_known() {
+    let limits = Limits {
+        connections_max: 8,
+        connections_per_address_max: 6,
+        handshakes_max: 32,
+        // None of them gives its place back by itself while this goes on.
+        handshake_timeout: PATIENCE * 10,
+        ..Limits::default()
+    };
+    let stage = Stage::with(limits, false).await;
+    let ana = stage.ana();
+    let mut known = ana.greeted(stage.address).await.unwrap();
+    let mut strangers = Vec::new();
+    for count in 0_u8..120 {
+        let words = if count % 2 == 0 { BEGUN } else { b"" };
+        strangers.push(drags_from([127, 0, 1, count % 40], stage.address, words).await);
+        if count % 10 == 0 {
+            let greeted = timeout(PATIENCE, ana.greeted(stage.address)).await;
+            greeted.expect("nobody waits for strangers").unwrap();
+        }
+    }
+    // The others are told so at once: no more of them are held than there may be.
+    let mut closed = 0;
+    for stream in &mut strangers[..88] {
+        closed += usize::from(timeout(PATIENCE, until_closed(stream)).await.is_ok());
+    }
+    assert_eq!(closed, 88);
+    assert!(timeout(Duration::from_millis(100), until_closed(&mut known)).await.is_err());
 }
 
 #[tokio::test]

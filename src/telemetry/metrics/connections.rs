@@ -51,6 +51,8 @@ words! {
         Address = "address",
         /// Of one identity.
         Identity = "identity",
+        /// Of those whose handshake is not done.
+        Handshakes = "handshakes",
     }
 }
 
