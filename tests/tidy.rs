@@ -374,3 +374,34 @@ fn the_script_names_its_keys_and_arguments() {
         }
     }
 }
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let read = |folder: &str| -> String {
+        let sources = files(&root.join(folder), "rs");
+        sources.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    };
+    let tests = read("tests") + &read("src");
+    let mut named = 0;
+    let mut faults = Vec::new();
+    for words in model.split('`').skip(1).step_by(2) {
+        let Some((_, path)) = words.split_once(' ') else { continue };
+        let is_path = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        let Some((_, name)) = path.rsplit_once("::") else { continue };
+        if path.split("::").all(is_path) {
+            named += 1;
+            if !tests.contains(&format!("fn {name}(")) {
+                faults.push(format!("docs/security.md names `{words}`, and there is none"));
+            }
+        }
+    }
+    assert!(named > 40, "only {named} tests are named");
+    assert_none(faults);
+}
