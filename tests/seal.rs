@@ -252,7 +252,7 @@ fn a_file_that_cannot_be_written_makes_no_key_and_loses_none() {
     let refused = ring.ensure(&next, NOW);
     assert!(matches!(refused, Err(SealError::File { .. })), "{refused:?}");
     assert!(ring.retire(ring.keys()[0].id, NOW).is_err());
-    assert!(ring.destroy(ring.keys()[0].id).is_err());
+    assert!(ring.destroy(ring.keys()[0].id, NOW).is_err());
     assert_eq!(directory.ring().keys(), ring.keys());
     ring.ensure(&label(), NOW).unwrap();
     fs::remove_dir(directory.path("keys.new")).unwrap();
@@ -277,7 +277,7 @@ fn a_retired_key_opens_and_seals_nothing_and_a_destroyed_one_is_gone() {
     }
     ring.ensure(&label(), NOW).unwrap();
     assert_ne!(ring.seal(&label(), &place, TEXT).unwrap().key, sealed.key);
-    ring.destroy(sealed.key).unwrap();
+    ring.destroy(sealed.key, NOW).unwrap();
     other.refresh().unwrap();
     for ring in [&ring, &other] {
         let opened = ring.unseal(&place, &sealed.bytes);
@@ -402,4 +402,25 @@ fn files(path: &Path) -> Vec<String> {
     let mut names: Vec<_> = names.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort_unstable();
     names
+}
+
+#[test]
+fn a_rewrite_owed_to_a_destroyed_key_outlives_the_process() {
+    let directory = Directory::new();
+    let (ring, main) = (directory.ring(), desk("main"));
+    let next = Label { month: Month::of(NOW).next(), ..label() };
+    assert_eq!(ring.make(&[label(), next], NOW).unwrap(), 2);
+    assert_eq!(ring.rewrite_owed_since(&main), None);
+    let keys = ring.keys();
+    ring.destroy(keys[0].id, NOW).unwrap();
+    drop(ring);
+    let (one, other) = (directory.ring(), directory.ring());
+    assert_eq!(one.rewrite_owed_since(&main), Some(NOW));
+    assert_eq!(one.rewrite_owed_since(&desk("other")), None, "each desk has its own Redis");
+    // In the same millisecond; what `one` is about to settle does not make up for it.
+    other.destroy(keys[1].id, NOW).unwrap();
+    one.settle_rewrite(&main, NOW).unwrap();
+    let since = one.rewrite_owed_since(&main).expect("it is still owed");
+    one.settle_rewrite(&main, since).unwrap();
+    assert_eq!(directory.ring().rewrite_owed_since(&main), None);
 }

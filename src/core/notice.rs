@@ -106,7 +106,7 @@ pub enum What {
     TransparencyExported,
     /// A key that sealed what was said is destroyed.
     KeyDestroyed {
-        /// Its label: month and class.
+        /// Its label: desk, month and class.
         label: String,
     },
 }

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use super::Desk;
 use crate::clock::monotonic_now;
-use crate::core::Timestamp;
 use crate::core::time::millis;
+use crate::core::{Timestamp, What};
 use crate::store::Store;
 use crate::telemetry::metrics;
 
@@ -44,6 +44,7 @@ impl<S: Store> Upkeep<S> {
     pub async fn run(self) {
         let mut trimmed_at: Option<Instant> = None;
         let mut tended_at: Option<Instant> = None;
+        let mut untold = Vec::new();
         loop {
             // Until it has been looked up, nothing can be disclosed; answers wait for nothing of it.
             if let Err(error) = self.desk.settle_settings().await {
@@ -61,12 +62,26 @@ impl<S: Store> Upkeep<S> {
                 trimmed_at = Some(monotonic_now());
             }
             if tended_at.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
-                if let Err(error) = self.desk.store.tend_seals().await {
-                    tracing::warn!(%error, "what is sealed could not be looked after");
-                }
+                self.tend(&mut untold).await;
                 tended_at = Some(monotonic_now());
             }
             sleep(FIGURES_EVERY).await;
+        }
+    }
+
+    /// Looks after what is sealed, and tells which keys were destroyed; the labels of those of which that
+    /// fails stay in `untold` for the next look.
+    async fn tend(&self, untold: &mut Vec<String>) {
+        match self.desk.store.tend_seals().await {
+            Ok(tended) => untold.extend(tended.destroyed.iter().map(ToString::to_string)),
+            Err(error) => tracing::warn!(%error, "what is sealed could not be looked after"),
+        }
+        while let Some(label) = untold.first().cloned() {
+            if let Err(error) = self.desk.tell(None, What::KeyDestroyed { label }).await {
+                tracing::warn!(%error, "it could not be told yet that a data key was destroyed");
+                return;
+            }
+            untold.remove(0);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The file of the data keys. It is replaced whole, by one writer at a time: whoever reads it finds it
 //! as it was before or after.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -24,6 +25,10 @@ pub(super) struct KeyFile {
     /// What wraps new keys; nothing does before the first.
     pub(super) key_encryption_key: Option<String>,
     pub(super) keys: Vec<StoredKey>,
+    /// Of each desk that has destroyed a key: when the last one was, in milliseconds since the epoch,
+    /// until its Redis has agreed to write its log anew.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) rewrites_owed_since_ms: BTreeMap<String, u64>,
 }
 
 /// One data key, wrapped.
@@ -31,7 +36,7 @@ pub(super) struct KeyFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredKey {
     pub(super) id: String,
-    desk: String,
+    pub(super) desk: String,
     month: String,
     class: String,
     created_at_ms: u64,

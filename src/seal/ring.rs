@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::key::{DataKey, KeyEncryptionKey, NONCE_BYTES, decrypt, encrypt, random, random_secret};
 use super::key_file::{KeyFile, Shelf, StoredKey};
 use super::{Binding, Content, KeyEncryptionKeyId, KeyEncryptionKeys, KeyId, Label, SealError};
-use crate::core::Timestamp;
+use crate::core::{DeskName, Timestamp};
 
 /// How long a key that seals nothing more stays before it is destroyed: far longer than a replica may
 /// not have read the file, or a write be on its way.
@@ -30,9 +30,12 @@ pub struct KeyRing {
     reading: Mutex<()>,
 }
 
+#[derive(Clone)]
 struct Known {
     wrappers: Vec<Arc<KeyEncryptionKey>>,
     keys: BTreeMap<KeyId, Arc<DataKey>>,
+    /// By desk.
+    rewrites_owed_since: BTreeMap<String, Timestamp>,
 }
 
 /// What may be told of a data key.
@@ -72,10 +75,7 @@ impl KeyRing {
     pub fn open(file: &Path, wrapped_by: KeyEncryptionKeys) -> Result<Self, SealError> {
         let ring = Self {
             shelf: Shelf::File(file.to_owned()),
-            known: ArcSwap::from_pointee(Known {
-                wrappers: wrapped_by.load()?,
-                keys: BTreeMap::new(),
-            }),
+            known: ArcSwap::from_pointee(Known::new(wrapped_by.load()?)),
             wrapped_by: Some(wrapped_by),
             grace: GRACE,
             reading: Mutex::new(()),
@@ -94,7 +94,7 @@ impl KeyRing {
             shelf: Shelf::Memory(Mutex::default()),
             wrapped_by: None,
             grace: GRACE,
-            known: ArcSwap::from_pointee(Known { wrappers: vec![wrapper], keys: BTreeMap::new() }),
+            known: ArcSwap::from_pointee(Known::new(vec![wrapper])),
             reading: Mutex::new(()),
         })
     }
@@ -168,6 +168,12 @@ impl KeyRing {
         known.keys.get(&key).is_some_and(|key| key.label == *label && key.retired_at.is_none())
     }
 
+    /// Whether there is a key to seal with for the label, as far as this process knows.
+    #[must_use]
+    pub fn has_key(&self, label: &Label) -> bool {
+        self.known.load().to_seal(label).is_some()
+    }
+
     /// Makes sure that there is a key for the label: one that another has made meanwhile, or a new one.
     /// Reads and may write the file.
     ///
@@ -228,8 +234,8 @@ impl KeyRing {
             file.key_encryption_key = Some(wrapper.id.to_string());
             Ok(Some(file.keys.len()))
         })?;
-        let keys = self.known.load().keys.clone();
-        self.known.store(Arc::new(Known { wrappers, keys }));
+        let known = self.known.load_full();
+        self.known.store(Arc::new(Known { wrappers, ..Known::clone(&known) }));
         self.refresh()?;
         Ok(wrapped.unwrap_or(0))
     }
@@ -246,15 +252,38 @@ impl KeyRing {
         })
     }
 
-    /// Destroys a key: nothing that it has sealed can ever be read again.
+    /// Destroys a key: nothing that it has sealed can ever be read again. In the same write it is noted
+    /// that a rewrite of the log is owed, which a process that dies here leaves to the next.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn destroy(&self, id: KeyId) -> Result<(), SealError> {
+    pub fn destroy(&self, id: KeyId, now: Timestamp) -> Result<(), SealError> {
         self.change(id, |file, at| {
-            file.keys.remove(at);
+            let destroyed = file.keys.remove(at);
+            let owed = file.rewrites_owed_since_ms.entry(destroyed.desk).or_default();
+            // Later than what another replica may be about to settle.
+            *owed = now.as_millis().max(*owed + 1);
             true
         })
+    }
+
+    /// Since when a rewrite of the log is owed to what a desk has destroyed.
+    #[must_use]
+    pub fn rewrite_owed_since(&self, desk: &DeskName) -> Option<Timestamp> {
+        self.known.load().rewrites_owed_since.get(desk.as_str()).copied()
+    }
+
+    /// Notes that the rewrite owed since then is under way; one that is owed since later stays owed.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn settle_rewrite(&self, desk: &DeskName, since: Timestamp) -> Result<(), SealError> {
+        self.shelf.update(|file| {
+            let owed = &mut file.rewrites_owed_since_ms;
+            let is_settled = owed.get(desk.as_str()).is_some_and(|owed| *owed <= since.as_millis());
+            Ok(is_settled.then(|| owed.remove(desk.as_str())))
+        })?;
+        self.refresh()
     }
 
     fn change(
@@ -293,7 +322,7 @@ impl KeyRing {
         };
         let known = match self.shelf.read()? {
             Some(file) => self.read_keys(&file, &wrappers)?,
-            None if self.known.load().keys.is_empty() => Known { wrappers, keys: BTreeMap::new() },
+            None if self.known.load().keys.is_empty() => Known::new(wrappers),
             None => {
                 let problem = "it is gone; the keys that were read from it are kept".to_owned();
                 return Err(SealError::BadKeyFile { path: self.shelf.name(), problem });
@@ -341,7 +370,9 @@ impl KeyRing {
             };
             keys.insert(key.id, key);
         }
-        Ok(Known { wrappers: wrappers.to_vec(), keys })
+        let owed = file.rewrites_owed_since_ms.iter();
+        let owed = owed.map(|(desk, at_ms)| (desk.clone(), Timestamp::from_millis(*at_ms)));
+        Ok(Known { wrappers: wrappers.to_vec(), keys, rewrites_owed_since: owed.collect() })
     }
 
     fn unknown_wrapper(&self, stored: &StoredKey) -> SealError {
@@ -369,6 +400,11 @@ fn wrapper_of_new(
 }
 
 impl Known {
+    /// No data keys yet.
+    fn new(wrappers: Vec<Arc<KeyEncryptionKey>>) -> Self {
+        Self { wrappers, keys: BTreeMap::new(), rewrites_owed_since: BTreeMap::new() }
+    }
+
     /// The newest key for the label that is not about to be destroyed.
     fn to_seal(&self, label: &Label) -> Option<&Arc<DataKey>> {
         let is_usable = |key: &&Arc<DataKey>| key.label == *label && key.retired_at.is_none();

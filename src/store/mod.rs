@@ -34,7 +34,7 @@ use crate::core::{
     Lane, Next, Notice, Policy, PolicyId, Timestamp,
 };
 pub use crate::seal::Content;
-use crate::seal::KeyRing;
+use crate::seal::{KeyRing, Label};
 pub use crate::telemetry::Figures;
 use crate::telemetry::traces::TraceParent;
 
@@ -290,14 +290,14 @@ pub struct Inspection {
 }
 
 /// What one look at what is sealed has come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tended {
     /// How many cases were sealed anew.
     pub resealed: u64,
     /// How many keys are about to be destroyed.
     pub retired: u64,
-    /// How many keys were destroyed.
-    pub destroyed: u64,
+    /// What the keys were for that were destroyed.
+    pub destroyed: Vec<Label>,
     /// Whether Redis was asked to write its log anew, without what was purged.
     pub is_log_rewritten: bool,
 }

@@ -89,11 +89,12 @@ impl Sealer {
     async fn make_key(&self, label: Label, now: Timestamp) -> Result<(), StoreError> {
         let wanted = label.to_string();
         self.in_file("commit", move |ring| ring.ensure(&label, now)).await.inspect_err(|error| {
+            metrics::seal_failed(SealFailure::Seal);
             tracing::error!(label = wanted, %error, "what was said cannot be sealed");
         })
     }
 
-    /// Does what may have to wait for the file of the keys.
+    /// Does what may have to wait for the file of the keys. What fails is for the caller to count.
     pub(super) async fn in_file<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -102,7 +103,7 @@ impl Sealer {
         let ring = Arc::clone(&self.ring);
         let done = tokio::task::spawn_blocking(move || work(&ring)).await;
         let stopped = |_| SealError::Cipher("the work has been stopped");
-        told(operation, done.map_err(stopped).flatten())
+        done.map_err(stopped).flatten().map_err(|error| not_sealed(operation, &error))
     }
 
     /// What was kept in one field.
@@ -122,7 +123,8 @@ impl Sealer {
         let mut opened = self.ring.unseal(&binding, &sealed);
         if let Err(SealError::UnknownKey(_)) = opened {
             // Another replica may have made it since the file was read.
-            self.in_file(operation, KeyRing::refresh).await?;
+            let refreshed = self.in_file(operation, KeyRing::refresh).await;
+            refreshed.inspect_err(|_| metrics::seal_failed(SealFailure::Open))?;
             opened = self.ring.unseal(&binding, &sealed);
         }
         opened.map_err(|error| {

@@ -1,5 +1,5 @@
-//! What has to be done for content that is sealed, long after it was said: sealing it anew when its
-//! case has ended, and destroying the keys of what was purged.
+//! What has to be done for content that is sealed, long before and after it is said: making its key,
+//! sealing it anew when its case has ended, and destroying the keys of what was purged.
 //!
 //! A key is destroyed in two steps, so that no replica seals with what another destroys: it is retired
 //! in the file first, which every replica reads far more often than the time between the two.
@@ -25,8 +25,8 @@ const CASES_AT_ONCE: usize = 64;
 /// What one look leaves to the next.
 #[derive(Default)]
 pub(super) struct Tending {
-    /// A key was destroyed, and Redis has not yet been told to write its log anew.
-    is_rewrite_owed: AtomicBool,
+    /// The file of the keys could not be read or written, which was told.
+    is_file_failing: AtomicBool,
 }
 
 /// Fields of a hash, by their names.
@@ -42,10 +42,12 @@ struct Whole {
 impl RedisStore {
     /// One look at everything.
     pub(super) async fn tend(&self) -> Result<Tended, StoreError> {
-        // What other replicas have made, retired or destroyed.
-        self.sealer.in_file("read the data keys", KeyRing::refresh).await?;
-        let mut tended = Tended { resealed: self.reseal_all().await?, ..Tended::default() };
         let now = self.load(&[]).await?.now;
+        if self.prepare_keys(now).await.is_err() {
+            // One that can be read but not written stops nothing that needs no new key.
+            self.sealer.in_file("read the data keys", KeyRing::refresh).await?;
+        }
+        let mut tended = Tended { resealed: self.reseal_all().await?, ..Tended::default() };
         for key in self.sealer.ring.keys() {
             if key.label.desk != self.sealer.desk || Month::of(now) <= key.label.month {
                 continue;
@@ -53,7 +55,7 @@ impl RedisStore {
             match self.end_key(&key, now).await {
                 Ok(None) => {}
                 Ok(Some(Step::Retired)) => tended.retired += 1,
-                Ok(Some(Step::Destroyed)) => tended.destroyed += 1,
+                Ok(Some(Step::Destroyed)) => tended.destroyed.push(key.label),
                 Err(error) => {
                     metrics::seal_failed(SealFailure::Destroy);
                     tracing::error!(key.id = %key.id, key.label = %key.label, %error,
@@ -63,6 +65,33 @@ impl RedisStore {
         }
         tended.is_log_rewritten = self.rewrite_log().await;
         Ok(tended)
+    }
+
+    /// Reads what other replicas have made, retired or destroyed, and makes the keys that will be needed:
+    /// a file that cannot be written is found out a month before it would keep anything from being stored.
+    async fn prepare_keys(&self, now: Timestamp) -> Result<(), StoreError> {
+        let month = Month::of(now);
+        let desk = self.sealer.desk.clone();
+        let prepared = self.sealer.in_file("make the data keys ahead", move |ring| {
+            ring.refresh()?;
+            let label = |month| Label { desk: desk.clone(), month, class: Class::Open };
+            let mut needed = [month, month.next()].map(label).to_vec();
+            needed.retain(|label| !ring.has_key(label));
+            if needed.is_empty() { Ok(0) } else { ring.make(&needed, now) }
+        });
+        let prepared = prepared.await;
+        let is_failing = prepared.is_err();
+        let was_failing = self.tending.is_file_failing.swap(is_failing, Ordering::Relaxed);
+        if let Err(error) = &prepared {
+            metrics::seal_failed(SealFailure::Keys);
+            if !was_failing {
+                tracing::error!(%error, %month, "the file of the data keys cannot be read or written; \
+                    without a key of its month nothing that is said can be stored");
+            }
+        } else if was_failing {
+            tracing::info!("the file of the data keys can be read and written again");
+        }
+        prepared.map(|_| ())
     }
 
     /// Seals every case that has ended as such; how many.
@@ -152,8 +181,7 @@ impl RedisStore {
         if now.since(retired_at) < self.sealer.ring.grace() || self.is_used(key).await? {
             return Ok(None);
         }
-        self.sealer.in_file("destroy a data key", move |ring| ring.destroy(id)).await?;
-        self.tending.is_rewrite_owed.store(true, Ordering::Relaxed);
+        self.sealer.in_file("destroy a data key", move |ring| ring.destroy(id, now)).await?;
         metrics::data_key_destroyed();
         tracing::info!(key.id = %id, key.label = %key.label, "a data key was destroyed");
         Ok(Some(Step::Destroyed))
@@ -218,16 +246,19 @@ impl RedisStore {
 
     /// Whether Redis was asked to write its log anew, which then holds no more what was purged.
     async fn rewrite_log(&self) -> bool {
-        if !self.tending.is_rewrite_owed.load(Ordering::Relaxed) {
-            return false;
-        }
+        let desk = self.sealer.desk.clone();
+        let Some(since) = self.sealer.ring.rewrite_owed_since(&desk) else { return false };
         let mut pipeline = Pipeline::new();
         pipeline.cmd("BGREWRITEAOF");
         let asked: Result<(String,), StoreError> =
             ask(&self.read, "have the log written anew", &pipeline).await;
         match asked {
             Ok(_) => {
-                self.tending.is_rewrite_owed.store(false, Ordering::Relaxed);
+                let settle = move |ring: &KeyRing| ring.settle_rewrite(&desk, since);
+                if let Err(error) = self.sealer.in_file("settle a rewrite", settle).await {
+                    metrics::seal_failed(SealFailure::Rewrite);
+                    tracing::warn!(%error, "Redis will write its log anew once more");
+                }
                 metrics::log_rewritten();
                 tracing::info!("Redis writes its log anew, without what was purged");
                 true

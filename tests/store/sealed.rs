@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::Commands as _;
 use urgence::core::incident::{IncidentCommand, IncidentDecision, JoinRule, decide_incident};
 use urgence::core::{Act, Case, Command, Deed, FirstResponseKind, Nature, Policy, Timestamp};
-use urgence::seal::{Class, KeyEncryptionKeys, KeyRing};
+use urgence::seal::{Class, KeyEncryptionKeys, KeyRing, Label, Month};
 use urgence::store::{
     Commit, Facts, Outcome, RedisOptions, RedisStore, Said, Store, StoreError, Tended,
 };
@@ -243,7 +243,7 @@ async fn an_ended_case_is_sealed_as_such_and_is_what_it_was() {
     assert_eq!(tended, Tended { resealed: 1, ..Tended::default() });
     assert_eq!(room.store.tend_seals().await.unwrap(), Tended::default(), "once");
     let ended = Class::Ended(urgence::core::RetentionClass::NotDisclosed);
-    assert_eq!(room.classes(), [Class::Open, ended]);
+    assert_eq!(room.classes(), [Class::Open, Class::Open, ended], "one is made ahead");
     for (before, field) in stored.iter().zip(["request", "response", "said:4"]) {
         assert_ne!(before[1..9], room.field(&case, field)[1..9], "{field}: another key");
     }
@@ -302,7 +302,9 @@ async fn the_keys_of_what_was_purged_are_destroyed_and_the_log_is_written_anew()
     let ended = Tended { resealed: 1, retired: 1, ..Tended::default() };
     assert_eq!(room.store.tend_seals().await.unwrap(), ended, "nothing is open any more");
     let resealed = room.field(&case, "request");
-    let gone = Tended { destroyed: 1, is_log_rewritten: true, ..Tended::default() };
+    let month = Month::of(long_ago);
+    let open = Label { desk: "main".parse().unwrap(), month, class: Class::Open };
+    let gone = Tended { destroyed: vec![open], is_log_rewritten: true, ..Tended::default() };
     assert_eq!(room.store.tend_seals().await.unwrap(), gone);
     assert_eq!(room.store.tend_seals().await.unwrap(), Tended::default(), "it is still needed");
     assert_all_is_there(&*room.store, &case).await;
@@ -315,7 +317,7 @@ async fn the_keys_of_what_was_purged_are_destroyed_and_the_log_is_written_anew()
         room.store.tend_seals().await.unwrap().is_log_rewritten
     })
     .await;
-    assert_eq!(room.ring.keys(), []);
+    assert!(room.ring.keys().iter().all(|key| key.label.month > month), "but those made ahead");
     eventually("the log holds no more what was purged", PATIENCE, async || {
         !room.holds_in_files(&resealed) && !room.holds_in_files(&sealed)
     })
@@ -371,7 +373,7 @@ async fn a_retired_key_is_destroyed_only_after_the_grace() {
     for _ in 0..3 {
         assert_eq!(store.tend_seals().await.unwrap(), Tended::default());
     }
-    assert_eq!(ring.keys().len(), 1);
+    assert_eq!(ring.keys().len(), 3, "two were made ahead");
 }
 
 #[tokio::test]
@@ -426,4 +428,17 @@ async fn the_facts_of_an_incident_are_sealed() {
     () = room.connection().hset("{urgence:main}:incident:nice", "facts", stored).unwrap();
     let copied = room.store.incident(&"nice".parse().unwrap()).await;
     assert!(matches!(copied, Err(StoreError::Unreadable { .. })), "another incident's");
+}
+
+#[tokio::test]
+async fn the_keys_of_this_month_and_the_next_are_made_ahead() {
+    let room = room().await;
+    assert_eq!(room.store.tend_seals().await.unwrap(), Tended::default());
+    let month = Month::of(now(&*room.store).await);
+    let mut made: Vec<_> = room.ring.keys().into_iter().map(|key| key.label).collect();
+    made.sort_unstable_by_key(|label| label.month);
+    let label = |month| Label { desk: "main".parse().unwrap(), month, class: Class::Open };
+    assert_eq!(made, [month, month.next()].map(label));
+    room.store.tend_seals().await.unwrap();
+    assert_eq!(room.ring.keys().len(), 2, "once");
 }

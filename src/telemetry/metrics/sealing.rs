@@ -20,14 +20,18 @@ pub enum SealFailure {
     Destroy,
     /// Having Redis write its log anew; it is tried again.
     Rewrite,
+    /// Reading the file of the keys, or making the keys of this month and the next ahead; it is tried
+    /// again. Nothing is lost yet.
+    Keys,
 }
 
-const FAILURES: [(SealFailure, &str); 5] = [
+const FAILURES: [(SealFailure, &str); 6] = [
     (SealFailure::Seal, "seal"),
     (SealFailure::Open, "open"),
     (SealFailure::Reseal, "reseal"),
     (SealFailure::Destroy, "destroy"),
     (SealFailure::Rewrite, "rewrite"),
+    (SealFailure::Keys, "keys"),
 ];
 
 pub(super) fn describe() {
