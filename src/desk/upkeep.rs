@@ -40,11 +40,22 @@ impl<S: Store> Upkeep<S> {
         Arc::clone(&self.figures_read_at)
     }
 
-    /// Goes on for ever. A store that does not answer shows in the age of the figures.
+    /// Goes on for ever. A store that does not answer shows in the age of the figures. Looking after what
+    /// is sealed may take long, and holds nothing else up.
     pub async fn run(self) {
-        let mut trimmed_at: Option<Instant> = None;
-        let mut tended_at: Option<Instant> = None;
+        tokio::join!(self.keep_up(), self.tend_for_ever());
+    }
+
+    async fn tend_for_ever(&self) {
         let mut untold = Vec::new();
+        loop {
+            self.tend(&mut untold).await;
+            sleep(TEND_EVERY).await;
+        }
+    }
+
+    async fn keep_up(&self) {
+        let mut trimmed_at: Option<Instant> = None;
         loop {
             // Until it has been looked up, nothing can be disclosed; answers wait for nothing of it.
             if let Err(error) = self.desk.settle_settings().await {
@@ -60,10 +71,6 @@ impl<S: Store> Upkeep<S> {
                 self.trim().await;
                 self.desk.admission.forget_idle();
                 trimmed_at = Some(monotonic_now());
-            }
-            if tended_at.is_none_or(|at| at.elapsed() >= TEND_EVERY) {
-                self.tend(&mut untold).await;
-                tended_at = Some(monotonic_now());
             }
             sleep(FIGURES_EVERY).await;
         }

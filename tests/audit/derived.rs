@@ -51,7 +51,8 @@ async fn three_replicas_have_the_same_tree() {
     assert_eq!(files(&first.0), files(&second.0));
     let all = Verified { first: 0, size: 400, signed: 384, missing: vec![] };
     assert_eq!(verified(&files(&second.0)), Ok(all));
-    let since_edge = Verified { first: 320, size: 400, signed: 384, missing: vec![0..320] };
+    let since_edge =
+        Verified { first: 320, size: 400, signed: 384, missing: std::iter::once(0..320).collect() };
     assert_eq!(verified(&files(&third.0)), Ok(since_edge));
     assert_eq!(three.record.verify().unwrap().first, 320);
 }

@@ -250,7 +250,7 @@ async fn an_ended_case_is_sealed_as_such_and_is_what_it_was() {
     assert_all_is_there(&*room.store, &case).await;
     assert_eq!(load(&*room.store, case.id).await.unwrap(), case);
     assert_eq!(room.redis.command(&["XLEN", "{urgence:main}:events"]), events, "no event");
-    let month = urgence::seal::Month::of(case.accepted_at);
+    let month = Month::of(case.accepted_at);
     let index = |class: &str| {
         room.redis.command(&[
             "ZRANGE",
@@ -342,10 +342,7 @@ async fn a_key_stays_while_anything_might_need_it() {
     assert_eq!(room.store.tend_seals().await.unwrap(), Tended::default(), "its month is not over");
 
     // An index that has lost its entry is found out before it is too late.
-    room.redis.command(&[
-        "DEL",
-        &format!("{{urgence:main}}:sealed:{}:open", urgence::seal::Month::of(long_ago)),
-    ]);
+    room.redis.command(&["DEL", &format!("{{urgence:main}}:sealed:{}:open", Month::of(long_ago))]);
     assert_eq!(room.store.tend_seals().await.unwrap(), Tended { retired: 1, ..Tended::default() });
     assert_eq!(room.store.tend_seals().await.unwrap(), Tended::default());
     assert_all_is_there(&*room.store, &old).await;
