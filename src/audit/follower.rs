@@ -45,6 +45,8 @@ enum Trouble {
     Log(LogError),
     #[error("the edge of the audit log that Redis keeps cannot be read")]
     Edge,
+    #[error("what was read was read somewhere else than writes now go")]
+    Elsewhere,
     #[error(transparent)]
     Halted(Halt),
 }
@@ -157,6 +159,10 @@ impl<S: Store> Follower<S> {
         let entries: Vec<(Cursor, Vec<u8>)> =
             entries.into_iter().map(|entry| (entry.cursor, entry.stored)).collect();
         let last = entries.last().map_or(cursor, |(cursor, _)| *cursor);
+        // What a failover may still lose is not taken in: once signed, it could never be lost again.
+        if !entries.is_empty() && !self.store.settled(last).await? {
+            return Err(Trouble::Elsewhere);
+        }
         let is_quiet = self
             .store
             .now_estimate()

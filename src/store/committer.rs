@@ -13,7 +13,7 @@ use super::endpoints::RESPONSE_TIMEOUT;
 use super::keys::Keys;
 use super::link::Link;
 use super::script::{Again, CommitScript, Field};
-use super::{Commit, IncidentCommit, Outcome, StandingCommit, StoreError};
+use super::{Commit, Cursor, IncidentCommit, Outcome, StandingCommit, StoreError};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::{CaseId, Notice};
 use crate::telemetry::metrics;
@@ -27,6 +27,16 @@ pub(super) const QUEUE_MAX: usize = 4_096;
 /// meaning, so that WAIT speaks for what was read. Allowed at the memory limit, where it adds nothing.
 const FENCE: &str = "#!lua flags=allow-oom
 if tonumber(redis.call('HGET', KEYS[1], 'version') or '0') < tonumber(ARGV[1]) then
+  return 0
+end
+if ARGV[2] ~= '0' then
+  redis.call('SET', KEYS[2], 1)
+end
+return 1";
+
+/// The same of what was read of the events: whether the last change of it is here.
+const SETTLE: &str = "#!lua flags=allow-oom
+if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then
   return 0
 end
 if ARGV[2] ~= '0' then
@@ -51,6 +61,8 @@ pub(super) enum Write {
     Again { again: Box<Again>, reply: Reply },
     /// Whether what was read is here, and durable.
     Fence { id: CaseId, version: u64, reply: oneshot::Sender<Result<bool, StoreError>> },
+    /// The same of the changes up to one.
+    Settle { cursor: Cursor, reply: oneshot::Sender<Result<bool, StoreError>> },
 }
 
 /// How many replicas must acknowledge a write before it counts, and how long they have.
@@ -99,7 +111,7 @@ impl Committer {
                     _ = reply.send(answer.and_then(Self::read));
                 }
                 Write::Notice(_, reply) => _ = reply.send(answer.map(|_| ())),
-                Write::Fence { reply, .. } => {
+                Write::Fence { reply, .. } | Write::Settle { reply, .. } => {
                     _ = reply.send(answer.map(|value| value == Value::Int(1)));
                 }
             }
@@ -122,6 +134,12 @@ impl Committer {
                 fence.arg(FENCE).arg(2).arg(self.keys.case(*id)).arg(self.keys.fence());
                 fence.arg(*version).arg(self.replication.needed);
                 fence
+            }
+            Write::Settle { cursor, .. } => {
+                let mut settle = redis::cmd("EVAL");
+                settle.arg(SETTLE).arg(2).arg(self.keys.events()).arg(self.keys.fence());
+                settle.arg(cursor.to_string()).arg(self.replication.needed);
+                settle
             }
         }
     }

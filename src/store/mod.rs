@@ -164,6 +164,11 @@ pub trait Store: Send + Sync + 'static {
         count: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
+    /// Makes sure that the change which was read at `cursor`, and all before it, are durable, on replicas
+    /// too where these count; `false` when it was read somewhere else than writes now go, and what was
+    /// read must be read again.
+    fn settled(&self, cursor: Cursor) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// From which cursor on no change has been trimmed, and the cursor of the latest change.
     fn kept(&self) -> impl Future<Output = Result<Kept, StoreError>> + Send;
 

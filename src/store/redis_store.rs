@@ -351,6 +351,10 @@ impl Store for RedisStore {
         outbox::changes(&self.stream, &self.keys, after, count).await
     }
 
+    async fn settled(&self, cursor: Cursor) -> Result<bool, StoreError> {
+        self.write("settle changes", |reply| Write::Settle { cursor, reply }).await
+    }
+
     async fn kept(&self) -> Result<Kept, StoreError> {
         outbox::kept(&self.stream, &self.keys).await
     }

@@ -108,6 +108,7 @@ contract! {
     audit {
         an_edge_of_the_log_goes_only_forwards,
         nothing_is_trimmed_from_the_edge_of_the_log_on,
+        what_was_read_here_is_settled,
     }
     commits {
         accepting_writes_the_case_and_every_index,

@@ -7,7 +7,8 @@ use urgence::core::incident::{IncidentCommand, IncidentDecision, JoinRule, decid
 use urgence::core::{CaseId, Deed, Intake, Nature, Policy, Timestamp};
 use urgence::desk::{Desk, DeskSettings, Done, Error};
 use urgence::store::{
-    AcceptedLoss, Facts, IncidentCommit, Outcome, RedisOptions, RedisStore, Said, Store, StoreError,
+    AcceptedLoss, Cursor, Facts, IncidentCommit, Outcome, RedisOptions, RedisStore, Said, Store,
+    StoreError,
 };
 
 use crate::support::make::{accepted, act, intake};
@@ -75,10 +76,15 @@ async fn written_means_that_a_replica_has_it() {
     assert!(is_not_replicated(&outcome), "{outcome:?}");
     let id = alone.case.id;
     assert!(is_not_replicated(&store.fence(id, 1).await));
+    // Nor may the audit log sign what a failover would lose.
+    let told = store.changes(Cursor::default(), 10).await.unwrap();
+    let latest = told.last().unwrap().cursor;
+    assert!(is_not_replicated(&store.settled(latest).await));
     assert_eq!(load(store.as_ref(), id).await, Some(alone.case));
 
     let replica = replica_of(&primary).await;
     assert!(store.fence(id, 1).await.unwrap());
+    assert!(store.settled(latest).await.unwrap());
     for number in 1..=20 {
         let at = now(store.as_ref()).await;
         let next = accepted(&new(number), at, &Policy::built_in());

@@ -65,6 +65,10 @@ impl Store for MemoryStore {
         Ok(self.lock().cases.get(&id).is_some_and(|(found, _)| *found >= version))
     }
 
+    async fn settled(&self, cursor: Cursor) -> Result<bool, StoreError> {
+        Ok(self.lock().events.contains_key(&cursor))
+    }
+
     async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
         let inner = self.lock();
         let stored = inner.incidents.get(name);

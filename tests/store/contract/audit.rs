@@ -58,3 +58,20 @@ pub(super) async fn nothing_is_trimmed_from_the_edge_of_the_log_on(backend: &imp
         .unwrap();
     assert_eq!(store.trim(later).await.unwrap(), 3);
 }
+
+pub(super) async fn what_was_read_here_is_settled(backend: &impl Backend) {
+    let store = backend.store();
+    for number in 0..3 {
+        let at = now(store).await;
+        accept(store, "fr-pnij", &number.to_string(), EMERGENCY, at).await;
+    }
+    let entries = all_changes(store).await;
+    for entry in &entries {
+        assert!(store.settled(entry.cursor).await.unwrap());
+    }
+    // Nor is asking a change.
+    assert_eq!(all_changes(store).await.len(), entries.len());
+    let last = entries.last().unwrap().cursor;
+    let elsewhere = Cursor { sequence: last.sequence + 1, ..last };
+    assert!(!store.settled(elsewhere).await.unwrap(), "nobody has written that here");
+}

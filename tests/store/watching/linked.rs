@@ -126,6 +126,10 @@ impl Store for Linked {
         self.read().await?.fence(id, version).await
     }
 
+    async fn settled(&self, cursor: Cursor) -> Result<bool, StoreError> {
+        self.read().await?.settled(cursor).await
+    }
+
     async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
         self.read().await?.incident(name).await
     }
