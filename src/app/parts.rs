@@ -84,6 +84,7 @@ impl RunningDesk {
             directory: settings.audit_directory(desk.name()),
             desk: desk.name().clone(),
             signer,
+            verifiers: settings.log_verifier.clone(),
             segment_len: audit::SEGMENT_LEN,
         }));
         let known = KnownDesk {

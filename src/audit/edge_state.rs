@@ -5,6 +5,7 @@ use super::entry::{hash_of_hex, hex};
 use super::log::Sealed;
 use super::segment::{hashes, parse_hashes};
 use super::tree::{Edge, Hash};
+use crate::sign::NoteVerifier;
 use crate::store::{AuditEdge, Cursor};
 
 /// The edge of a log, and where in the stream it stands.
@@ -35,6 +36,15 @@ impl EdgeState {
         let stored = self.stored.map_or_else(|| "-".to_owned(), |stored| hex(&stored));
         let state = format!("{stored}\n{}\n{}", hashes(self.edge.hashes()), self.note);
         AuditEdge { size: self.edge.size(), cursor: self.cursor, state }
+    }
+
+    /// Whether one of these keys has signed it: whoever writes Redis can keep any edge there.
+    pub(super) fn is_signed_by(&self, keys: &[NoteVerifier], origin: &str) -> bool {
+        Checkpoint::open(&self.note, keys).is_ok_and(|signed| {
+            signed.origin == origin
+                && signed.size == self.edge.size()
+                && signed.root == self.edge.root()
+        })
     }
 
     /// Reads what Redis has kept; `None` where it does not hold together.

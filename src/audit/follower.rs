@@ -12,8 +12,10 @@ use tokio::time::sleep;
 use super::QUIET_AFTER;
 use super::edge_state::EdgeState;
 use super::entry::digest;
-use super::log::{Log, LogError};
+use super::error::LogError;
+use super::log::Log;
 use super::record::Record;
+use super::tree::Edge;
 use crate::core::Timestamp;
 use crate::store::{AuditEdge, Cursor, Store, StoreError};
 use crate::telemetry::metrics;
@@ -31,6 +33,12 @@ pub enum Halt {
     /// The stream is not what was signed.
     #[error("HISTORY_LOST: {0}")]
     HistoryLost(String),
+    /// Nobody trusted has signed what the log would have to go on from.
+    #[error(
+        "nobody trusted has signed the log of {0} entries that Redis knows of, and the stream no longer has \
+         all of it; name the public keys of the other replicas by --log-verifier"
+    )]
+    Untrusted(u64),
     /// The files are not what was signed.
     #[error("{0}")]
     Broken(String),
@@ -75,12 +83,14 @@ pub struct Follower<S> {
     record: Arc<Record>,
     /// The size that Redis is known to keep the edge of.
     kept: Option<u64>,
+    /// The tree that the stream must make, since nobody trusted has signed it.
+    expected: Option<Edge>,
 }
 
 impl<S: Store> Follower<S> {
     /// A follower that writes what `record` shows.
     pub const fn new(store: Arc<S>, record: Arc<Record>) -> Self {
-        Self { store, record, kept: None }
+        Self { store, record, kept: None, expected: None }
     }
 
     /// Goes on for ever, also once the log has stopped: the desk goes on.
@@ -156,8 +166,9 @@ impl<S: Store> Follower<S> {
                 Some(_) | None => return self.rejoin(cursor).await,
             }
         }
-        let entries: Vec<(Cursor, Vec<u8>)> =
+        let mut entries: Vec<(Cursor, Vec<u8>)> =
             entries.into_iter().map(|entry| (entry.cursor, entry.stored)).collect();
+        let is_full = self.until_expected(&mut entries) || is_full;
         let last = entries.last().map_or(cursor, |(cursor, _)| *cursor);
         // What a failover may still lose is not taken in: once signed, it could never be lost again.
         if !entries.is_empty() && !self.store.settled(last).await? {
@@ -167,6 +178,7 @@ impl<S: Store> Follower<S> {
             .store
             .now_estimate()
             .is_some_and(|now| now.since(Timestamp::from_millis(last.millis)) >= QUIET_AFTER);
+        let entries = self.as_expected(entries).await?;
         self.with_log(move |log| {
             if !entries.is_empty() {
                 log.append(&entries)?;
@@ -183,7 +195,7 @@ impl<S: Store> Follower<S> {
     }
 
     /// Where the log has come to, once it is open.
-    async fn read_to(&self) -> Result<(Cursor, Option<[u8; 32]>), Trouble> {
+    async fn read_to(&mut self) -> Result<(Cursor, Option<[u8; 32]>), Trouble> {
         let record = Arc::clone(&self.record);
         let opened = blocking(move || record.open()).await?;
         if let Some(read_to) = opened {
@@ -198,11 +210,65 @@ impl<S: Store> Follower<S> {
             self.store.keep_audit_edge(&EdgeState::beginning(since).render()).await?;
             self.store.audit_edge().await?.ok_or(Trouble::Edge)?
         };
-        let state = EdgeState::parse(&kept).ok_or(Trouble::Edge)?;
-        tracing::info!(desk = %self.record.desk(), size = kept.size, "the audit log begins here");
+        let state = self.bearable(EdgeState::parse(&kept).ok_or(Trouble::Edge)?).await?;
+        tracing::info!(desk = %self.record.desk(), size = state.edge.size(), "the audit log begins here");
         let read_to = (state.cursor, state.stored);
-        self.record.begin(state)?;
+        let record = Arc::clone(&self.record);
+        blocking(move || record.begin(state)).await?;
         Ok(read_to)
+    }
+
+    /// What the log may begin at: an edge that somebody trusted has signed, or where the stream itself
+    /// begins, if it still has all that the edge was made of and so bears the edge out.
+    async fn bearable(&mut self, state: EdgeState) -> Result<EdgeState, Trouble> {
+        if self.record.trusts(&state) {
+            return Ok(state);
+        }
+        let since = self.store.kept().await?.since;
+        let size = state.edge.size();
+        if size > 0 && since != Cursor::default() {
+            return Err(Trouble::Halted(Halt::Untrusted(size)));
+        }
+        // Of an empty log the cursor is nobody's word either.
+        self.expected = (size > 0).then_some(state.edge);
+        Ok(EdgeState::beginning(since))
+    }
+
+    /// The entries up to the size whose tree is known, to be compared there.
+    fn until_expected(&self, entries: &mut Vec<(Cursor, Vec<u8>)>) -> bool {
+        let Some(expected) = &self.expected else { return false };
+        let left = expected.size().saturating_sub(self.record.size());
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let is_cut = entries.len() > left;
+        entries.truncate(left);
+        is_cut
+    }
+
+    /// The entries again, unless the tree with them is another one than Redis knows of: seen before any
+    /// of it is signed.
+    async fn as_expected(
+        &mut self,
+        entries: Vec<(Cursor, Vec<u8>)>,
+    ) -> Result<Vec<(Cursor, Vec<u8>)>, Trouble> {
+        if self.expected.is_none() {
+            return Ok(entries);
+        }
+        let record = Arc::clone(&self.record);
+        let (edge, entries) = blocking(move || Ok((record.edge_with(&entries), entries))).await?;
+        self.check_expected(&edge)?;
+        Ok(entries)
+    }
+
+    fn check_expected(&mut self, edge: &Edge) -> Result<(), Trouble> {
+        let Some(expected) = self.expected.take_if(|expected| expected.size() <= edge.size())
+        else {
+            return Ok(());
+        };
+        if expected == *edge {
+            return Ok(());
+        }
+        let what = format!("the stream has another log of {} entries than Redis", expected.size());
+        Err(Trouble::Halted(Halt::HistoryLost(what)))
     }
 
     /// The entry that was read last is not in the stream. Where it was trimmed, the log goes on from the
@@ -225,6 +291,9 @@ impl<S: Store> Follower<S> {
             ));
         };
         let state = EdgeState::parse(&edge).ok_or(Trouble::Edge)?;
+        if !self.record.trusts(&state) {
+            return Err(Trouble::Halted(Halt::Untrusted(edge.size)));
+        }
         tracing::warn!(
             desk = %self.record.desk(),
             from = size,

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::log::{Log, LogError};
+use super::error::LogError;
+use super::log::Log;
 use super::tree::{Hash, Hashes};
 
 /// The hashes of a log for one proof: the segment that was read last is kept.

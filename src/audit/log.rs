@@ -14,42 +14,14 @@ use std::sync::Arc;
 use super::checkpoint::{Checkpoint, notes};
 use super::edge_state::EdgeState;
 use super::entry::{Line, digest, hash_of_hex};
+use super::error::LogError;
 use super::segment::{CHECKPOINTS, Header, PUBLIC_KEY, Start, file_name, first_of};
 use super::tree::{Edge, Hash};
-use super::verify::{Fault, Point, Walk};
-use super::{SEAL_EVERY, Verified, verify};
+use super::verify::{Point, Walk, verify_own};
+use super::{SEAL_EVERY, Verified};
 use crate::core::DeskName;
 use crate::sign::{NoteSigner, NoteVerifier};
 use crate::store::{AuditEdge, Cursor};
-
-/// The log cannot be gone on with.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// A file cannot be read or written.
-    #[error("{operation} in {directory}: {source}")]
-    File {
-        /// What was tried.
-        operation: &'static str,
-        /// The directory of the log.
-        directory: String,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// Another process writes the log.
-    #[error("another process writes the log in {directory}; give each its own --audit-dir")]
-    Taken {
-        /// The directory of the log.
-        directory: String,
-    },
-    /// The files are not what they were when they were signed.
-    #[error("the log in {directory} is not what was signed: {fault}")]
-    Broken {
-        /// The directory of the log.
-        directory: String,
-        /// The first thing that is wrong.
-        fault: Fault,
-    },
-}
 
 /// Where a log lies, and who signs it.
 #[derive(Clone, Debug)]
@@ -60,6 +32,9 @@ pub struct LogSettings {
     pub desk: DeskName,
     /// Who signs the checkpoints; its name is the origin of the log.
     pub signer: Arc<NoteSigner>,
+    /// Whose signatures are trusted besides the signer's own: the other replicas', and its own earlier
+    /// ones. Nothing that lies with the log or in Redis says whom to trust.
+    pub verifiers: Vec<NoteVerifier>,
     /// How many entries a segment holds: a power of two.
     pub segment_len: u64,
 }
@@ -103,8 +78,14 @@ impl LogSettings {
         self.directory.join(name)
     }
 
-    /// Makes the directory, and writes the public key into it. The keys that have signed this log.
-    fn prepare(&self) -> Result<Vec<NoteVerifier>, LogError> {
+    /// Whose signatures count.
+    pub(super) fn trusted(&self) -> Vec<NoteVerifier> {
+        let own = std::iter::once(self.signer.verifier());
+        own.chain(&self.verifiers).cloned().collect()
+    }
+
+    /// Makes the directory, and writes the public key into it, for those who look for it there.
+    fn prepare(&self) -> Result<(), LogError> {
         let mut builder = fs::DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(&self.directory);
         made.map_err(self.failed("make the directory"))?;
@@ -119,7 +100,7 @@ impl LogSettings {
             let text: String = keys.iter().map(|key| format!("{key}\n")).collect();
             fs::write(self.path(PUBLIC_KEY), text).map_err(self.failed("write the public key"))?;
         }
-        Ok(keys)
+        Ok(())
     }
 
     /// The directory, locked for this process; a kill unlocks it.
@@ -191,12 +172,12 @@ impl Log {
     /// # Errors
     /// A file cannot be read or written, or is not what was signed.
     pub fn open(settings: &LogSettings) -> Result<Option<Self>, LogError> {
-        let keys = settings.prepare()?;
+        settings.prepare()?;
         let lock = settings.lock()?;
         settings.mend()?;
         let path = settings.path(CHECKPOINTS);
         let checkpoints = read_or_empty(&path).map_err(settings.failed("read the checkpoints"))?;
-        let mut walk = Walk::new(&checkpoints, &keys);
+        let mut walk = Walk::new(&checkpoints, &settings.trusted());
         let broken =
             |fault| LogError::Broken { directory: settings.directory.display().to_string(), fault };
         let mut log = Self::empty(settings, Start::Begins);
@@ -326,6 +307,15 @@ impl Log {
         self.seal(&due)
     }
 
+    /// The right edge of the tree as it would be with these entries.
+    pub(super) fn edge_with(&self, entries: &[(Cursor, Vec<u8>)]) -> Edge {
+        let mut edge = self.edge.clone();
+        for (cursor, stored) in entries {
+            edge.push(Line::new(edge.size(), &self.settings.desk, *cursor, stored).leaf());
+        }
+        edge
+    }
+
     /// Signs the log as it is, if it is not signed.
     ///
     /// # Errors
@@ -443,16 +433,14 @@ impl Log {
         Ok(None)
     }
 
-    /// Checks all files against the keys that have signed here.
+    /// Checks all files against the keys that are trusted here.
     ///
     /// # Errors
     /// A file cannot be read, or is not what was signed.
     pub fn verify(&self) -> Result<Verified, LogError> {
-        let keys = self.settings.prepare()?;
         let read = |name: &str| fs::read(self.settings.path(name));
-        verify(&self.settings.names()?, &keys, read).map_err(|fault| LogError::Broken {
-            directory: self.settings.directory.display().to_string(),
-            fault,
+        verify_own(&self.settings.names()?, &self.settings.trusted(), read).map_err(|fault| {
+            LogError::Broken { directory: self.settings.directory.display().to_string(), fault }
         })
     }
 

@@ -11,6 +11,7 @@
 mod checkpoint;
 mod edge_state;
 pub mod entry;
+mod error;
 mod follower;
 mod hashes;
 mod log;
@@ -25,8 +26,9 @@ use std::time::Duration;
 
 pub use checkpoint::Checkpoint;
 pub use entry::Entry;
+pub use error::LogError;
 pub use follower::{Follower, Halt};
-pub use log::{Log, LogError, LogSettings};
+pub use log::{Log, LogSettings};
 pub use proof::Proof;
 pub use receipt::{FirstResponse, Receipt, Unproven, check_first_response, check_receipt};
 pub use record::{NotYet, Record, RecordError, ShownEntry};

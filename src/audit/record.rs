@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::edge_state::EdgeState;
 use super::entry::Line;
+use super::error::LogError;
 use super::follower::Halt;
 use super::hashes::LogHashes;
-use super::log::{Log, LogError, LogSettings};
+use super::log::{Log, LogSettings};
 use super::proof::Proof;
-use super::tree::{Hash, inclusion_path};
+use super::tree::{Edge, Hash, inclusion_path};
 use super::{Entry, Verified};
 use crate::clock::monotonic_now;
 use crate::core::{CaseId, DeskName, Timestamp, Told};
@@ -111,6 +112,11 @@ impl Record {
         &self.settings.signer
     }
 
+    /// Whether somebody trusted has signed this edge of this log.
+    pub(super) fn trusts(&self, edge: &EdgeState) -> bool {
+        edge.is_signed_by(&self.settings.trusted(), self.signer().name())
+    }
+
     /// How long ago the log held all there is.
     #[must_use]
     pub fn age(&self) -> Duration {
@@ -154,6 +160,11 @@ impl Record {
     #[must_use]
     pub fn root(&self) -> Option<Hash> {
         lock(&self.log).as_ref().map(Log::root)
+    }
+
+    /// The right edge of the tree as it would be with these entries.
+    pub(super) fn edge_with(&self, entries: &[(Cursor, Vec<u8>)]) -> Edge {
+        lock(&self.log).as_ref().map_or_else(Edge::default, |log| log.edge_with(entries))
     }
 
     pub(super) fn halt(&self, halt: Halt) {

@@ -12,7 +12,7 @@ use super::checkpoint::{Checkpoint, notes};
 use super::entry::{Line, digest};
 use super::segment::{CHECKPOINTS, Header, PUBLIC_KEY, Start, first_of};
 use super::tree::{Edge, Hash};
-use crate::sign::NoteVerifier;
+use crate::sign::{NoteError, NoteVerifier, open_note};
 use crate::store::Cursor;
 
 /// The first thing that is wrong with a log.
@@ -92,6 +92,10 @@ pub(super) struct SeenSegment {
 /// A walk over the segments of a log, in their order.
 pub(super) struct Walk {
     checkpoints: VecDeque<Checkpoint>,
+    /// The last checkpoint that nobody trusted has signed, and where it stands.
+    untrusted: Option<(u64, Fault)>,
+    /// The size of the last one that somebody trusted has.
+    trusted: u64,
     /// What is wrong with the file of checkpoints.
     signed_badly: Option<Fault>,
     first: Option<u64>,
@@ -107,9 +111,12 @@ pub(super) struct Walk {
 impl Walk {
     /// A walk that trusts what `keys` have signed.
     pub(super) fn new(checkpoints: &[u8], keys: &[NoteVerifier]) -> Self {
-        let (checkpoints, signed_badly) = read_checkpoints(checkpoints, keys);
+        let Notes { checkpoints, untrusted, trusted, signed_badly } =
+            read_checkpoints(checkpoints, keys);
         Self {
             checkpoints,
+            untrusted,
+            trusted,
             signed_badly,
             first: None,
             missing: Vec::new(),
@@ -239,7 +246,13 @@ impl Walk {
         Err(Fault { file, place: Place::Checkpoint(next), problem })
     }
 
-    /// Whether all that was signed is there.
+    /// Whether every checkpoint is signed by somebody trusted.
+    fn check_all_trusted(&self) -> Result<(), Fault> {
+        self.untrusted.as_ref().map_or(Ok(()), |(_, fault)| Err(fault.clone()))
+    }
+
+    /// Whether all that was signed is there. A checkpoint of a key that is no longer trusted says nothing,
+    /// and is harmless once somebody trusted has signed a later tree, which has all of it.
     pub(super) fn finish(&self) -> Result<Verified, Fault> {
         let size = self.point.as_ref().map_or(0, |point| point.edge.size());
         if let Some(missing) = self.checkpoints.back() {
@@ -250,15 +263,27 @@ impl Walk {
         if let Some(fault) = &self.signed_badly {
             return Err(fault.clone());
         }
+        if let Some((_, fault)) = self.untrusted.as_ref().filter(|(of, _)| *of > self.trusted) {
+            return Err(fault.clone());
+        }
         let (first, missing) = (self.first.unwrap_or(0), self.missing.clone());
         Ok(Verified { first, size, signed: self.held, missing })
     }
 }
 
+/// What the file of checkpoints says.
+struct Notes {
+    checkpoints: VecDeque<Checkpoint>,
+    untrusted: Option<(u64, Fault)>,
+    /// The size of the last one that somebody trusted has signed.
+    trusted: u64,
+    signed_badly: Option<Fault>,
+}
+
 /// The checkpoints of the file that hold by themselves, and the first thing wrong with it.
-fn read_checkpoints(bytes: &[u8], keys: &[NoteVerifier]) -> (VecDeque<Checkpoint>, Option<Fault>) {
+fn read_checkpoints(bytes: &[u8], keys: &[NoteVerifier]) -> Notes {
     let mut found: VecDeque<Checkpoint> = VecDeque::new();
-    let mut wrong = None;
+    let (mut untrusted, mut trusted, mut wrong) = (None, 0, None);
     let mut fault = |place, problem: String| {
         wrong.get_or_insert(Fault { file: CHECKPOINTS.to_owned(), place, problem });
     };
@@ -269,14 +294,30 @@ fn read_checkpoints(bytes: &[u8], keys: &[NoteVerifier]) -> (VecDeque<Checkpoint
             Ok(checkpoint) if found.back().is_some_and(|last| last.size >= checkpoint.size) => {
                 fault(Place::Note(index), "it stands not behind the one before".to_owned());
             }
-            Ok(checkpoint) => found.push_back(checkpoint),
-            Err(problem) => fault(Place::Note(index), problem),
+            Ok(checkpoint) => {
+                trusted = checkpoint.size;
+                found.push_back(checkpoint);
+            }
+            Err(problem) => match unsigned(note, keys) {
+                Some(checkpoint) if found.back().is_none_or(|last| last.size < checkpoint.size) => {
+                    let (file, place) = (CHECKPOINTS.to_owned(), Place::Note(index));
+                    untrusted = Some((checkpoint.size, Fault { file, place, problem }));
+                    found.push_back(checkpoint);
+                }
+                _ => fault(Place::Note(index), problem),
+            },
         }
     }
     if whole < text.len() {
         fault(Place::Note(notes.len()), "it is cut off".to_owned());
     }
-    (found, wrong)
+    Notes { checkpoints: found, untrusted, trusted, signed_badly: wrong }
+}
+
+/// The checkpoint of a note that nobody known has signed; `None` where a known key's does not fit.
+fn unsigned(note: &str, keys: &[NoteVerifier]) -> Option<Checkpoint> {
+    let is_unsigned = open_note(note, keys) == Err(NoteError::Unsigned);
+    Checkpoint::read(note).filter(|_| is_unsigned)
 }
 
 /// Checks the files of a log, which `read` has by their names, against the public keys.
@@ -288,13 +329,37 @@ pub fn verify<E: fmt::Display>(
     keys: &[NoteVerifier],
     mut read: impl FnMut(&str) -> Result<Vec<u8>, E>,
 ) -> Result<Verified, Fault> {
-    let mut bytes = |name: &str| {
-        read(name).map_err(|error| Fault {
-            file: name.to_owned(),
-            place: Place::File,
-            problem: error.to_string(),
-        })
-    };
+    let (walk, verified) = walked(names, keys, &mut read)?;
+    walk.check_all_trusted()?;
+    if names.iter().any(|name| name == PUBLIC_KEY) {
+        check_keys(&bytes_of(PUBLIC_KEY, &mut read)?, keys)?;
+    }
+    Ok(verified)
+}
+
+/// The same of a replica's own log, which may have been signed with keys that were replaced since.
+pub(super) fn verify_own<E: fmt::Display>(
+    names: &[String],
+    keys: &[NoteVerifier],
+    mut read: impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<Verified, Fault> {
+    Ok(walked(names, keys, &mut read)?.1)
+}
+
+fn bytes_of<E: fmt::Display>(
+    name: &str,
+    read: &mut impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<Vec<u8>, Fault> {
+    let (file, place) = (name.to_owned(), Place::File);
+    read(name).map_err(|error| Fault { file, place, problem: error.to_string() })
+}
+
+fn walked<E: fmt::Display>(
+    names: &[String],
+    keys: &[NoteVerifier],
+    read: &mut impl FnMut(&str) -> Result<Vec<u8>, E>,
+) -> Result<(Walk, Verified), Fault> {
+    let mut bytes = |name: &str| bytes_of(name, read);
     let has = |name: &str| names.iter().any(|named| named == name);
     let checkpoints = if has(CHECKPOINTS) { bytes(CHECKPOINTS)? } else { Vec::new() };
     let mut walk = Walk::new(&checkpoints, keys);
@@ -305,14 +370,11 @@ pub fn verify<E: fmt::Display>(
     }
     let verified = walk.finish()?;
     walk.check_all_signed(verified.size)?;
-    if has(PUBLIC_KEY) {
-        check_keys(&bytes(PUBLIC_KEY)?, keys)?;
-    }
     if let Some(name) = names.iter().find(|name| !is_of_a_log(name)) {
         let problem = "it is no file of a log".to_owned();
         return Err(Fault { file: name.clone(), place: Place::File, problem });
     }
-    Ok(verified)
+    Ok((walk, verified))
 }
 
 fn is_of_a_log(name: &str) -> bool {

@@ -20,6 +20,7 @@ use clap::Args;
 use crate::core::DeskName;
 use crate::outbound::Address;
 use crate::seal::{KeyEncryptionKeys, KeyRing, SealError};
+use crate::sign::NoteVerifier;
 use crate::store::AcceptedLoss;
 use crate::telemetry::logs::{EnvFilter, LogFormat};
 use crate::telemetry::traces::OtlpEndpoint;
@@ -101,6 +102,10 @@ pub struct Settings {
     /// behind it. The same on all replicas.
     #[arg(long, env = "URGENCE_LOG_ORIGIN", default_value = "urgence", value_parser = log_origin)]
     pub log_origin: String,
+    /// A public key whose signatures of the audit log are trusted besides this replica's own, as the file
+    /// `public-key` of a log has it: those of the other replicas, and its own before it was replaced.
+    #[arg(long = "log-verifier", env = "URGENCE_LOG_VERIFIER", value_delimiter = ',')]
+    pub log_verifier: Vec<NoteVerifier>,
     /// How long changes are kept for watches that come back.
     #[arg(long, env = "URGENCE_EVENTS_KEPT_FOR", default_value = "24h", value_parser = duration)]
     pub events_kept_for: Duration,

@@ -9,6 +9,7 @@ mod signed;
 mod support;
 mod tampered;
 mod tree;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,10 +66,21 @@ struct Replica<S> {
 
 impl<S: Store> Replica<S> {
     fn new(store: &Arc<S>, directory: &Path) -> Self {
+        Self::signing(store, directory, signer(), Vec::new())
+    }
+
+    /// One with a key of its own, which trusts these besides.
+    fn signing(
+        store: &Arc<S>,
+        directory: &Path,
+        signer: Arc<NoteSigner>,
+        verifiers: Vec<NoteVerifier>,
+    ) -> Self {
         let record = Arc::new(Record::new(LogSettings {
             directory: directory.to_owned(),
             desk: "main".parse().unwrap(),
-            signer: signer(),
+            signer,
+            verifiers,
             segment_len: SEGMENT_LEN,
         }));
         Self { follower: Follower::new(Arc::clone(store), Arc::clone(&record)), record }
