@@ -115,7 +115,8 @@ impl<S: Store> Follower<S> {
                     }
                     if matches!(error, Trouble::Log(_)) {
                         // What reached the disk is known only by reading it again.
-                        self.record.close();
+                        let record = Arc::clone(&self.record);
+                        _ = tokio::task::spawn_blocking(move || record.close()).await;
                     }
                     RETRY_AFTER
                 }

@@ -1,8 +1,10 @@
 //! The log as those see it who read it: proofs, entries, checks, and how it stands.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
 
 use super::edge_state::EdgeState;
 use super::entry::Line;
@@ -25,9 +27,20 @@ const AGE_MAX: Duration = Duration::from_mins(2);
 /// A replica's log, shared between the one who writes it and those who read it.
 pub struct Record {
     settings: LogSettings,
+    /// Held for as long as files are written, or read whole: never asked for on the runtime's threads.
     log: Mutex<Option<Log>>,
+    /// How it stood when it was last written: what calls ask for without waiting.
+    shown: ArcSwapOption<Shown>,
     halted: Mutex<Option<Halt>>,
     caught_up_at: Mutex<Instant>,
+}
+
+/// How a log stands.
+struct Shown {
+    size: u64,
+    signed: u64,
+    root: Hash,
+    sealed_edge: Option<AuditEdge>,
 }
 
 /// Why something cannot be proved yet.
@@ -96,6 +109,7 @@ impl Record {
         Self {
             settings,
             log: Mutex::new(None),
+            shown: ArcSwapOption::empty(),
             halted: Mutex::new(None),
             caught_up_at: Mutex::new(monotonic_now()),
         }
@@ -147,19 +161,19 @@ impl Record {
     /// How many entries the log has.
     #[must_use]
     pub fn size(&self) -> u64 {
-        lock(&self.log).as_ref().map_or(0, Log::size)
+        self.shown.load().as_ref().map_or(0, |shown| shown.size)
     }
 
     /// How many of them are signed.
     #[must_use]
     pub fn signed(&self) -> u64 {
-        lock(&self.log).as_ref().map_or(0, Log::signed)
+        self.shown.load().as_ref().map_or(0, |shown| shown.signed)
     }
 
     /// The root of the tree as it is.
     #[must_use]
     pub fn root(&self) -> Option<Hash> {
-        lock(&self.log).as_ref().map(Log::root)
+        self.shown.load().as_ref().map(|shown| shown.root)
     }
 
     /// The right edge of the tree as it would be with these entries.
@@ -176,6 +190,12 @@ impl Record {
         *lock(&self.caught_up_at) = monotonic_now();
     }
 
+    fn show(&self, log: &Log) {
+        let (size, signed, root) = (log.size(), log.signed(), log.root());
+        let sealed_edge = log.sealed_edge();
+        self.shown.store(Some(Arc::new(Shown { size, signed, root, sealed_edge })));
+    }
+
     pub(super) fn close(&self) {
         *lock(&self.log) = None;
     }
@@ -185,12 +205,15 @@ impl Record {
         let mut log = lock(&self.log);
         if log.is_none() {
             *log = Log::open(&self.settings)?;
+            log.iter().for_each(|log| self.show(log));
         }
         Ok(log.as_ref().map(Log::read_to))
     }
 
     pub(super) fn begin(&self, kept: EdgeState) -> Result<(), LogError> {
-        *lock(&self.log) = Some(Log::begin(&self.settings, kept)?);
+        let log = Log::begin(&self.settings, kept)?;
+        self.show(&log);
+        *lock(&self.log) = Some(log);
         Ok(())
     }
 
@@ -198,11 +221,15 @@ impl Record {
         &self,
         act: impl FnOnce(&mut Log) -> Result<(), LogError>,
     ) -> Result<(), LogError> {
-        lock(&self.log).as_mut().map_or(Ok(()), act)
+        let mut log = lock(&self.log);
+        let Some(log) = log.as_mut() else { return Ok(()) };
+        act(log)?;
+        self.show(log);
+        Ok(())
     }
 
     pub(super) fn sealed_edge(&self) -> Option<AuditEdge> {
-        lock(&self.log).as_ref().and_then(Log::sealed_edge)
+        self.shown.load().as_ref().and_then(|shown| shown.sealed_edge.clone())
     }
 
     fn opened(&self) -> Result<MutexGuard<'_, Option<Log>>, RecordError> {
