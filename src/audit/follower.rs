@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::QUIET_AFTER;
+use super::UNSIGNED_MAX;
 use super::edge_state::EdgeState;
 use super::entry::digest;
 use super::error::LogError;
@@ -85,12 +85,14 @@ pub struct Follower<S> {
     kept: Option<u64>,
     /// The tree that the stream must make, since nobody trusted has signed it.
     expected: Option<Edge>,
+    /// When the oldest entry that is not signed was recorded, or earlier.
+    unsigned_since: Option<Timestamp>,
 }
 
 impl<S: Store> Follower<S> {
     /// A follower that writes what `record` shows.
     pub const fn new(store: Arc<S>, record: Arc<Record>) -> Self {
-        Self { store, record, kept: None, expected: None }
+        Self { store, record, kept: None, expected: None, unsigned_since: None }
     }
 
     /// Goes on for ever, also once the log has stopped: the desk goes on.
@@ -175,18 +177,24 @@ impl<S: Store> Follower<S> {
         if !entries.is_empty() && !self.store.settled(last).await? {
             return Err(Trouble::Elsewhere);
         }
-        let is_quiet = self
-            .store
-            .now_estimate()
-            .is_some_and(|now| now.since(Timestamp::from_millis(last.millis)) >= QUIET_AFTER);
+        let first = entries.first().map_or(last, |(cursor, _)| *cursor);
+        let since = self.unsigned_since.unwrap_or(Timestamp::from_millis(first.millis));
+        let is_due = self.store.now_estimate().is_some_and(|now| now.since(since) >= UNSIGNED_MAX);
+        let signed_before = self.record.signed();
         let entries = self.as_expected(entries).await?;
         self.with_log(move |log| {
             if !entries.is_empty() {
                 log.append(&entries)?;
             }
-            if is_quiet && !is_full { log.seal_now() } else { Ok(()) }
+            if is_due && !is_full { log.seal_now() } else { Ok(()) }
         })
         .await?;
+        let signed = self.record.signed();
+        self.unsigned_since = match signed {
+            _ if signed == self.record.size() => None,
+            _ if signed == signed_before => Some(since),
+            _ => Some(Timestamp::from_millis(last.millis)),
+        };
         self.keep().await?;
         if is_full {
             return Ok(Step::More);

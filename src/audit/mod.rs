@@ -38,5 +38,5 @@ pub use verify::{Fault, Place, Verified, verify};
 pub const SEAL_EVERY: u64 = 64;
 /// How many entries a segment holds: a few megabytes.
 pub const SEGMENT_LEN: u64 = 8_192;
-/// An entry that was not signed for so long is signed with what there is.
-pub const QUIET_AFTER: Duration = Duration::from_mins(1);
+/// No entry waits longer: the log is signed as it is then, so that a proof is there in about a minute.
+pub const UNSIGNED_MAX: Duration = Duration::from_mins(1);

@@ -17,7 +17,7 @@ use crate::desk::{Desk, Store};
 /// How many entries a page has where none is named, and at most.
 const PAGE: usize = 50;
 const PAGE_MAX: usize = 200;
-/// A log that is quiet is signed after a minute; one that is not, far sooner.
+/// An entry is signed after a minute, or sooner where much happens.
 const PROOF_RETRY: Duration = Duration::from_secs(15);
 
 /// The records of the desks.

@@ -104,7 +104,7 @@ async fn a_quiet_log_is_signed_all_the_same() {
     let mut replica = Replica::new(&store, &directory.0);
     replica.catch_up().await;
     assert_eq!(replica.record.signed(), 0);
-    store.set_now(START + Duration::from_millis(4) + urgence::audit::QUIET_AFTER);
+    store.set_now(START + Duration::from_millis(4) + urgence::audit::UNSIGNED_MAX);
     replica.catch_up().await;
     replica.catch_up().await;
     assert_eq!(replica.record.signed(), 5);
@@ -112,6 +112,22 @@ async fn a_quiet_log_is_signed_all_the_same() {
     replica.catch_up().await;
     let found = verified(&files(&directory.0)).unwrap();
     assert_eq!(found, Verified { first: 0, size: SEAL_EVERY, signed: SEAL_EVERY, missing: vec![] });
+}
+
+/// What goes on happening keeps nobody from a proof of what happened before.
+#[tokio::test]
+async fn an_entry_is_signed_in_time_also_where_others_follow() {
+    let directory = Directory::new();
+    let store = store().await;
+    let mut replica = Replica::new(&store, &directory.0);
+    let mut signed = Vec::new();
+    for at_ms in [0, 20_000, 40_000, 60_000, 80_000] {
+        accept(&store, at_ms, 1).await;
+        replica.catch_up().await;
+        signed.push(replica.record.signed());
+    }
+    // The first is due after a minute, though another came with it; then a minute begins anew.
+    assert_eq!(signed, [0, 0, 0, 4, 4]);
 }
 
 #[tokio::test]

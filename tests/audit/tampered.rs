@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use urgence::audit::entry::{Line, hex};
-use urgence::audit::{Place, QUIET_AFTER, SEAL_EVERY, Verified};
+use urgence::audit::{Place, SEAL_EVERY, UNSIGNED_MAX, Verified};
 
 use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, log_of, store, verified};
 
@@ -55,7 +55,7 @@ async fn every_flipped_byte_of_every_file_is_found() {
     let directory = Directory::new();
     let store = store().await;
     accept(&store, 0, 4).await;
-    store.set_now(START + QUIET_AFTER * 2);
+    store.set_now(START + UNSIGNED_MAX * 2);
     Replica::new(&store, &directory.0).catch_up().await;
     let right = files(&directory.0);
     assert_eq!(verified(&right).unwrap().signed, 4);
