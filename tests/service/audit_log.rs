@@ -5,12 +5,14 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tonic_types::StatusExt as _;
 use urgence::grpc::wire;
 
+use crate::calls::{ANA, AUDITOR, Caller, FRENCH, GERMAN, assert_error, assert_fields};
 use crate::service::{Directory, Service, urgent};
 use crate::support::redis::TestRedis;
-use crate::support::wait::eventually;
+use crate::support::wait::{eventually, eventually_some};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SIGNED: &str = "urgence_audit_log_signed_entries{desk=\"main\"}";
@@ -135,4 +137,106 @@ async fn a_receipt_is_proved_offline() {
     assert_eq!(wrong.status.code(), Some(1));
     let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(told.starts_with("proof: the entry is not number "), "{told}");
+}
+
+fn notice_of(entry: &wire::AuditEntry) -> Option<&wire::AuditNotice> {
+    match entry.told.as_ref()? {
+        wire::audit_entry::Told::Notice(notice) => Some(notice),
+        wire::audit_entry::Told::Change(_) => None,
+    }
+}
+
+fn subject_of(entry: &wire::AuditEntry) -> &str {
+    entry.actor.as_ref().map_or("", |actor| &actor.subject)
+}
+
+async fn listed(auditor: &Caller, first_index: u64, page_size: i32) -> Vec<wire::AuditEntry> {
+    let ask = wire::ListAuditEntriesRequest { desk: String::new(), first_index, page_size };
+    let answer = auditor.oversight().list_audit_entries(auditor.by(ask)).await;
+    answer.unwrap().into_inner().entries
+}
+
+/// Who read what, and who tried a door how often, stands in the log for whoever asks later.
+#[tokio::test]
+async fn reads_and_refusals_are_entries_and_what_is_listed_is_checked() {
+    let (redis, directory) = (TestRedis::start(), Directory::new());
+    let at = ["--data-dir", directory.path()];
+    let before = Service::on(&redis, &at);
+    let (portal, stranger) = (Caller::of(&before, FRENCH), Caller::of(&before, GERMAN));
+    let responder = Caller::of(&before, ANA);
+    let name = portal.submits(urgent("r-0")).await;
+    portal.is_shown(&name).await;
+    responder.sees(&name).await;
+    let held = responder.claims(&name).await;
+    for _ in 0..3 {
+        let get = wire::IntakeServiceGetRequest { name: name.clone() };
+        let refused = stranger.intake().get(stranger.by(get)).await;
+        assert_error(refused, tonic::Code::NotFound, "CASE_NOT_FOUND");
+    }
+    // What was counted is told at the latest when the service stops.
+    before.terminate();
+    assert!(before.ended().await.success());
+    let service = Service::on(&redis, &at);
+    let auditor = Caller::of(&service, AUDITOR);
+    let entries = eventually_some("the refusals are in the log", PATIENCE, async || {
+        let entries = listed(&auditor, 0, 200).await;
+        let is_told = |entry| notice_of(entry).is_some_and(|notice| notice.what == "refused");
+        entries.iter().any(is_told).then_some(entries)
+    })
+    .await;
+    let told: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| Some((subject_of(entry), notice_of(entry)?)))
+        .filter(|(_, notice)| notice.what == "read" || notice.what == "refused")
+        .map(|(who, notice)| {
+            let about = if notice.case.is_empty() { &notice.reason } else { &notice.case };
+            (who, notice.what.as_str(), notice.detail.as_str(), about.as_str(), notice.number)
+        })
+        .collect();
+    let case = held.name.as_str();
+    let right = [
+        ("portal-fr", "read", "authority", case, 0),
+        ("ana", "read", "desk", case, 0),
+        ("portal-de", "refused", "IntakeService.Get", "CASE_NOT_FOUND", 3),
+    ];
+    assert_eq!(told, right);
+    let new = entries.iter().find(|entry| entry.to() == wire::CaseState::Received).unwrap();
+    assert_eq!((subject_of(new), new.from()), ("portal-fr", wire::CaseState::Unspecified));
+    for entry in &entries {
+        let hash: String =
+            Sha256::digest(&entry.stored).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(entry.entry.contains(&hash), "{}", entry.entry);
+    }
+    assert_eq!(listed(&auditor, 1, 2).await, entries[1..3]);
+    let wrong =
+        wire::ListAuditEntriesRequest { desk: "nowhere".to_owned(), first_index: 0, page_size: -1 };
+    let refused = auditor.oversight().list_audit_entries(auditor.by(wrong)).await;
+    assert_fields(refused, &["desk", "page_size"]);
+}
+
+/// The service's own look at its files says what the look from outside says.
+#[tokio::test]
+async fn a_log_is_checked_by_its_service_too() {
+    let (redis, directory) = (TestRedis::start(), Directory::new());
+    let service = Service::on(&redis, &["--audit-dir", directory.path()]);
+    let auditor = Caller::of(&service, AUDITOR);
+    let verified = async || {
+        let ask = auditor.by(wire::VerifyAuditRequest::default());
+        auditor.oversight().verify_audit(ask).await.unwrap().into_inner()
+    };
+    submit(&service, 0, 70).await;
+    signed(&service, 64).await;
+    let found = verified().await;
+    let key = fs::read_to_string(format!("{}/main/public-key", directory.path())).unwrap();
+    assert_eq!((found.fault.as_str(), found.public_key.as_str()), ("", key.trim_end()));
+    assert!(found.first_index == 0 && found.signed >= 64 && found.size >= 70, "{found:?}");
+    assert!(found.missing.is_empty(), "{found:?}");
+    let segment = format!("{}/main/{:020}.log", directory.path(), 0);
+    let text = fs::read_to_string(&segment).unwrap();
+    fs::write(&segment, text.replacen("main", "mail", 1)).unwrap();
+    let fault = verified().await.fault;
+    assert!(!fault.is_empty());
+    let outside = verify(directory.path(), &[]);
+    let told = String::from_utf8_lossy(&outside.stderr).into_owned();
+    assert!(told.contains(&fault), "{fault:?} {told:?}");
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use urgence::core::incident::{IncidentCommand, JoinRule};
 use urgence::core::standing::StandingCommand;
-use urgence::core::{CaseId, Deed, Event, FirstResponseKind, Intake, Nature, Policy, State};
-use urgence::core::{SuspensionReason, What};
+use urgence::core::{Actor, CaseId, Deed, Event, FirstResponseKind, Intake, Nature, Policy, State};
+use urgence::core::{ShownTo, SuspensionReason, Told, What};
 use urgence::desk::{Desk, DeskSettings, Done, Error};
 use urgence::store::{Facts, Index, RedisStore, Said, Store, StoreError};
 use urgence::timer::Timer;
@@ -41,8 +41,13 @@ struct Room {
 
 impl Room {
     async fn start() -> Self {
+        Self::with_faults_at(COMMIT).await
+    }
+
+    /// One whose faults meet what holds `pattern`.
+    async fn with_faults_at(pattern: &'static [u8]) -> Self {
         let redis = start_redis();
-        let proxy = Proxy::start(redis.port(), COMMIT).await;
+        let proxy = Proxy::start(redis.port(), pattern).await;
         let store = open(&options(&[proxy.url()])).await;
         // Kept before, so that the commit which meets the fault is the one that accepts.
         store.keep_policy(&rules()).await.unwrap();
@@ -253,6 +258,33 @@ async fn a_crowd_of_accepts_cut_off_again_and_again_makes_each_case_once() {
     assert!(room.wake_until_all_fired(&ids).await > 0);
     assert_eq!(room.proxy.bitten(), ROUNDS + 1);
     room.check_each_happened_once(&ids).await;
+}
+
+/// What was said is opened to nobody of whom the record does not know first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_cannot_be_told_opens_nothing() {
+    let room = Room::with_faults_at(b"XADD").await;
+    let case = room.submit(&request(1)).await.unwrap().case;
+    let read = async || {
+        let by = Actor { subject: "ana".parse().unwrap(), identity: None };
+        room.desk.read(&case, by, ShownTo::Desk).await
+    };
+    let told = async || {
+        let entries = all_changes(room.store.as_ref()).await;
+        let told = entries.into_iter().filter_map(|entry| match entry.told.unwrap() {
+            Told::Notice(notice) => Some(notice.what),
+            Told::Change(_) => None,
+        });
+        told.filter(|what| matches!(what, What::Read { case: id, .. } if *id == case.id)).count()
+    };
+    room.proxy.arm(Fault::CutBefore, 1);
+    let refused = read().await.map(drop);
+    let is_untold = matches!(refused, Err(Error::Store(StoreError::Failed { .. })));
+    assert!(is_untold, "{refused:?}");
+    assert_eq!((room.proxy.bitten(), told().await), (1, 0));
+    let opened = eventually_some("it is opened", PATIENCE, async || read().await.ok()).await;
+    assert_eq!(&*opened.request.unwrap(), b"the request");
+    assert_eq!(told().await, 1);
 }
 
 fn scripts_known(redis: &TestRedis) -> String {
