@@ -25,3 +25,4 @@ pub mod telemetry;
 pub mod timer;
 pub mod transparency;
 pub mod transport;
+mod wording;

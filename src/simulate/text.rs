@@ -7,11 +7,10 @@ use super::options::Scenario;
 use super::report::{Report, Sample, Waits, Who, share};
 use super::search::{Staffing, Trial};
 use super::shift::{Shift, day_of};
-use super::wording::{
-    grouped, headline, length, percent, promised, responders, time_of_day, wait, who,
-};
+use super::wording::{grouped, headline, length, percent, promised, responders, time_of_day, who};
 use crate::core::incident::Objective;
 use crate::core::{Class, Timestamp};
+use crate::wording::wait;
 
 /// How many rows a table by the hour has at most.
 const HOUR_ROWS_MAX: u32 = 24;

@@ -28,17 +28,6 @@ pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", tenths(share)))
 }
 
-/// `6:35` minutes, or `1:06:35` hours.
-pub(super) fn wait(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if hours == 0 {
-        format!("{minutes}:{seconds:02}")
-    } else {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    }
-}
-
 /// `90 s`, `20 min` or `4 h`: in the largest of these units of which it is a whole number.
 pub(super) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -96,7 +85,6 @@ mod tests {
         assert_eq!(percent(Some(0.95)), "95.0 %");
         assert_eq!(percent(None), "–");
         let seconds = Duration::from_secs;
-        assert_eq!([5, 395, 3_995].map(seconds).map(wait), ["0:05", "6:35", "1:06:35"]);
         assert_eq!(
             [0, 90, 1_200, 5_400, 14_400].map(seconds).map(length),
             ["0 min", "90 s", "20 min", "90 min", "4 h"]

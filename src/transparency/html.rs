@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::plots::{bars, promise};
-use super::words::{instant, percent, period, place, plain, wait};
+use super::words::{instant, percent, period, place, plain};
 use crate::core::transparency::{Report, Shown};
 use crate::svg::escaped;
+use crate::wording::wait;
 
 const STYLE: &str = "\
 body{font:16px/1.45 system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;color:#1f2933;\

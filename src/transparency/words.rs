@@ -1,7 +1,5 @@
 //! How places, counts, shares and times read.
 
-use std::time::Duration;
-
 use crate::core::transparency::{Period, Scope};
 use crate::core::{Outcome, Timestamp};
 
@@ -36,17 +34,6 @@ pub(super) fn plain(word: &str) -> String {
 pub(super) fn percent(part: u64, whole: u64) -> String {
     let tenths = u128::from(part) * 1_000 / u128::from(whole.max(1));
     format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
-/// `6:35` minutes, or `1:06:35` hours.
-pub(super) fn wait(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if hours == 0 {
-        format!("{minutes}:{seconds:02}")
-    } else {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    }
 }
 
 /// `2026-01-01`, or with the time where it is no midnight, in universal time.

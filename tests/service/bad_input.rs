@@ -2,8 +2,6 @@
 
 use proptest::prelude::*;
 use prost::Message as _;
-use prost::bytes::{Buf as _, BufMut as _};
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -11,47 +9,10 @@ use urgence::core::{CaseId, Intake, RequestDigest, Told};
 use urgence::grpc::{submission_of, wire};
 use urgence::store::{decode_case, decode_told, encode_case, encode_change, encode_notice};
 
+use crate::raw::Raw;
 use crate::service::{Service, urgent};
 use crate::support::make;
 use crate::support::redis::TestRedis;
-
-/// Sends and receives bytes as they are.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining()).to_vec()))
-    }
-}
 
 async fn send(service: &Service, path: &'static str, message: Vec<u8>) -> Result<Vec<u8>, Status> {
     let mut client = tonic::client::Grpc::new(service.channel().await);

@@ -31,6 +31,7 @@ mod outcomes;
 mod oversight;
 mod pages;
 mod portal;
+mod raw;
 mod record;
 mod reload;
 mod rpc;

@@ -5,10 +5,11 @@ mod panels;
 
 use super::options::Scenario;
 use super::report::{Report, Who};
-use super::wording::{grouped, headline, length, percent, promised, responders, time_of_day, wait};
+use super::wording::{grouped, headline, length, percent, promised, responders, time_of_day};
 use crate::core::Class;
 use crate::core::incident::Objective;
 use crate::svg::{Anchor, Area};
+use crate::wording::wait;
 use layout::{Chart, LEFT, RIGHT, WIDTH, colour};
 
 /// Text sizes and weights; the fonts are whatever the reader's system has.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -14,48 +13,8 @@ use urgence::registry::rules::{Access, RULES, rule};
 
 use super::{ANA, LEA, PORTAL_DE, PORTAL_FR, SAM, STRANGER, Trusted, UMA};
 use crate::calls::{NO_CASE, assert_error};
+use crate::raw::Raw;
 use crate::service::{request, urgent};
-
-/// Messages as the bytes that they are.
-#[derive(Clone, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        use prost::bytes::BufMut as _;
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        use prost::bytes::Buf as _;
-        let bytes = buffer.copy_to_bytes(buffer.remaining());
-        Ok(Some(bytes.to_vec()))
-    }
-}
 
 /// What comes first of a call, whether it answers once or goes on.
 async fn call(channel: &Channel, path: &str, message: Vec<u8>) -> Result<(), Status> {
