@@ -101,6 +101,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["transport"]),
     ("x509_parser", &["transport"]),
     ("rcgen", &["cli/dev_certs.rs"]),
+    ("rlimit", &["app/descriptors.rs"]),
     ("TcpListener", &["transport", "app/mod.rs", "http"]),
     ("TcpStream", &["transport"]),
     ("prost", &["grpc", "store/codec"]),

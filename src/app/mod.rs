@@ -1,6 +1,7 @@
 //! The whole program: what it is made of, and the order in which it stops.
 
 mod certificates;
+mod descriptors;
 mod known;
 mod parts;
 
@@ -242,7 +243,7 @@ impl App {
         let health = server.health();
         // Served last: whoever looks finds every series.
         let http_stop = CancellationToken::new();
-        let (grpc_door, http_door) = doors(&settings, tls.clone());
+        let (grpc_door, http_door) = doors(&settings, tls.clone(), desks.len());
         let http_ended = http::serve(
             http_listener,
             http_door,
@@ -267,13 +268,13 @@ impl App {
 }
 
 /// The ways in. Probes and scrapes on this machine need no certificate.
-fn doors(settings: &Settings, tls: Option<Arc<Tls>>) -> (Door, Door) {
+fn doors(settings: &Settings, tls: Option<Arc<Tls>>, desks: usize) -> (Door, Door) {
     if tls.is_none() {
         tracing::warn!(
             "no --tls-certificate: anybody on this machine can act as anybody; for trying things only"
         );
     }
-    let limits = settings.transport.limits();
+    let limits = descriptors::leave_room(&settings.transport.limits(), desks);
     let http_tls = tls.clone().filter(|_| !settings.http_listen.ip().is_loopback());
     let grpc = Door { port: Port::Grpc, tls, limits: limits.clone() };
     (grpc, Door { port: Port::Http, tls: http_tls, limits })

@@ -82,6 +82,25 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How many descriptors a port with these caps has open at most.
+    #[must_use]
+    pub fn descriptors_max(&self) -> u64 {
+        (self.connections_max + self.handshakes_max) as u64
+    }
+
+    /// These caps, lowered to so many descriptors: a quarter of them for strangers, and never none.
+    #[must_use]
+    pub fn within(&self, descriptors: u64) -> Self {
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let handshakes_max = self.handshakes_max.min(descriptors / 4).max(1);
+        let known = descriptors.saturating_sub(handshakes_max);
+        Self {
+            connections_max: self.connections_max.min(known).max(1),
+            handshakes_max,
+            ..self.clone()
+        }
+    }
+
     /// How long a watch goes on at most. One that begins just before its connection is asked to leave has
     /// ended, with a word of why, before the connection is cut.
     #[must_use]

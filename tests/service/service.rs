@@ -21,6 +21,8 @@ use crate::support::redis::TestRedis;
 /// How long the program may take to start; a debug build on a busy machine is slow.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_urgence");
+
 /// A running `urgence serve`.
 pub struct Service {
     child: Child,
@@ -39,9 +41,14 @@ impl Service {
 
     /// Serves with these arguments, on free ports; returns once it does.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::started_by(Command::new(PROGRAM), arguments)
+    }
+
+    /// Serves as `start` does, by a command that ends with the program.
+    pub fn started_by(program: Command, arguments: &[&str]) -> Self {
         let audit = Directory::new();
         let own = without("--audit-dir", audit.path(), arguments);
-        let (child, log, ready) = spawn(&[arguments, &own].concat());
+        let (child, log, ready) = spawn(program, &[arguments, &own].concat());
         let Ok(line) = ready.recv_timeout(START_PATIENCE) else {
             panic!("the service did not start:\n{}", log.lock().unwrap().join("\n"));
         };
@@ -128,8 +135,11 @@ fn without<'s>(setting: &'s str, value: &'s str, arguments: &[&str]) -> Vec<&'s 
     if arguments.contains(&setting) { Vec::new() } else { vec![setting, value] }
 }
 
-fn spawn(arguments: &[&str]) -> (Child, Log, std::sync::mpsc::Receiver<String>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_urgence"))
+fn spawn(
+    mut program: Command,
+    arguments: &[&str],
+) -> (Child, Log, std::sync::mpsc::Receiver<String>) {
+    let mut child = program
         .args(["serve", "--log-format", "json"])
         .args(without("--grpc-listen", "127.0.0.1:0", arguments))
         .args(without("--http-listen", "127.0.0.1:0", arguments))

@@ -55,3 +55,16 @@ async fn there_is_a_cap_in_all() {
     eventually("its place is free", PATIENCE, async || far.greeted(stage.address).await.is_ok())
         .await;
 }
+
+#[test]
+fn caps_fit_into_what_there_is() {
+    let limits = Limits { connections_max: 1_000, handshakes_max: 100, ..Limits::default() };
+    let within = |descriptors| {
+        let fitting = limits.within(descriptors);
+        (fitting.connections_max, fitting.handshakes_max)
+    };
+    assert_eq!(within(limits.descriptors_max()), (1_000, 100));
+    assert_eq!(within(800), (700, 100));
+    assert_eq!(within(80), (60, 20));
+    assert_eq!(within(0), (1, 1), "the promise holds on, whatever the system gives");
+}

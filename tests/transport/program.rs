@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -16,7 +17,7 @@ use crate::frames::{
     CONTINUATION, DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, call, frame, header, kinds_until,
     kinds_until_closed,
 };
-use crate::service::{Directory, Service, run};
+use crate::service::{Directory, PROGRAM, Service, run};
 use crate::stage::{PATIENCE, is_answered};
 use crate::support::redis::TestRedis;
 use crate::support::wait::eventually;
@@ -214,7 +215,7 @@ async fn the_stop_ends_in_its_time_whoever_is_connected() {
 
 /// Whether a client from elsewhere is served, and soon.
 async fn others_are_served(service: &Service) {
-    let endpoint = tonic::transport::Channel::from_shared(format!("http://{}", service.grpc));
+    let endpoint = Channel::from_shared(format!("http://{}", service.grpc));
     let mut health = HealthClient::new(endpoint.unwrap().connect().await.unwrap());
     for _ in 0..5 {
         let answered = timeout(PATIENCE, health.check(HealthCheckRequest::default())).await;
@@ -293,10 +294,11 @@ async fn it_goes_on_after_the_system_had_no_more_sockets() {
     let service = Service::on(&redis, &[]);
     let pid = service.pid().to_string();
     let used = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    let limit = format!("--nofile={}", used + 4);
+    // Room for what it opens only after it serves, and less than what is then asked of it.
+    let limit = format!("--nofile={}", used + 32);
     assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
     let mut held = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..100 {
         held.push(TcpStream::connect(service.grpc).await.unwrap());
     }
     let told = async || {
@@ -307,4 +309,33 @@ async fn it_goes_on_after_the_system_had_no_more_sockets() {
     drop(held);
     others_are_served(&service).await;
     assert_eq!(told().await, 1, "once, though it was tried many times");
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_leaves_the_program_its_own_files() {
+    let redis = TestRedis::start();
+    let mut few = Command::new("prlimit");
+    few.args(["--nofile=300:300", PROGRAM]);
+    let service = Service::started_by(few, &["--redis-url", &redis.url()]);
+    let told = |what: &str| service.log().iter().filter(|line| line.contains(what)).count();
+    let is_told = async || told("the limit of open files is too low") == 1;
+    eventually("fewer are let in, and it is told", PATIENCE, is_told).await;
+    let mut held = Vec::new();
+    for _ in 0..400 {
+        held.push(greeting(&service).await);
+    }
+    let refused = async |cap: &str| {
+        service.metric(&format!("urgence_connections_refused_total{{cap=\"{cap}\"}}")).await
+    };
+    let are_refused = async || refused("all").await + refused("handshakes").await > 300.0;
+    eventually("most are refused", PATIENCE, are_refused).await;
+    assert!(service.is_ready().await, "what it needs itself is there");
+    assert_eq!(told("no connection can be accepted"), 0);
+    drop(held);
+    eventually("there is room again", PATIENCE, async || {
+        let endpoint = Channel::from_shared(format!("http://{}", service.grpc)).unwrap();
+        let Ok(channel) = endpoint.connect().await else { return false };
+        HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok()
+    })
+    .await;
 }
