@@ -137,7 +137,20 @@ impl TlsFiles {
             let found = revocation::parse(content);
             lists.extend(found.map_err(|problem| TlsError::new(path, problem))?);
         }
+        if let Some(path) = self.crls.last() {
+            revocation::check_single(&lists).map_err(|problem| TlsError::new(path, problem))?;
+        }
         Ok(lists)
+    }
+
+    /// Lists that do not say of somebody who is connected whether their certificates were revoked.
+    pub(super) fn lists_lacking(&self) -> TlsError {
+        let path = self.crls.last().unwrap_or(&self.client_ca);
+        TlsError::new(
+            path,
+            "lacks the list of an authority of which somebody is connected, or holds one that it has \
+             not signed; what lacks on purpose is put in force by a restart",
+        )
     }
 
     /// One anchor for each authority of the bundle, since an anchor's own end is ours to heed.
@@ -163,6 +176,10 @@ impl TlsFiles {
                     return Err(wrong("holds an authority whose revocation list was not given"));
                 }
             }
+            if revocation::is_revoked(&authority, crls) {
+                tracing::error!("an authority of clients was revoked; it vouches for nobody");
+                continue;
+            }
             let validity = authority.validity();
             let valid_s = (seconds(validity.not_before), seconds(validity.not_after));
             let mut roots = RootCertStore::empty();
@@ -173,6 +190,9 @@ impl TlsFiles {
                     .build()
                     .map_err(|error| TlsError::new(&self.client_ca, &error))?;
             anchors.push(Anchor { valid_s, verifier });
+        }
+        if anchors.is_empty() {
+            return Err(wrong("holds only authorities that were revoked"));
         }
         let now_s = clock::wall_now().as_millis() / 1_000;
         if anchors.iter().all(|anchor| anchor.valid_s.1 < now_s) {

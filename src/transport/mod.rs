@@ -105,13 +105,13 @@ impl Limits {
     /// ended, with a word of why, before the connection is cut.
     #[must_use]
     pub fn watch_age_max(&self) -> Duration {
-        self.connection_age_max / 4
+        self.connection_age_max / 5
     }
 
-    /// How long a connection lives at most, whatever its peer does: a third more than its age, so that
-    /// calls that run when it is asked to leave can end.
+    /// How long a connection lives at most, whatever its peer does: half as long again as its age, so
+    /// that calls that run when it is asked to leave can end.
     #[must_use]
     pub fn age_end(&self) -> Duration {
-        self.connection_age_max * 4 / 3
+        self.connection_age_max * 3 / 2
     }
 }

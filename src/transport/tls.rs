@@ -3,7 +3,7 @@
 //! peer likes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -12,7 +12,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Peer;
 use super::connection::Greeted;
-use super::files::{Material, TlsError, TlsFiles};
+use super::files::{Contents, Material, TlsError, TlsFiles};
+use super::revocation;
 use super::verifier::{failure, why};
 use crate::clock;
 use crate::telemetry::metrics::{self, Certificate, Handshake, Port};
@@ -21,9 +22,27 @@ use crate::telemetry::metrics::{self, Certificate, Handshake, Port};
 pub struct Tls {
     files: TlsFiles,
     current: ArcSwap<Material>,
-    /// What the files held when they were last looked at, or why they could not be read.
-    looked_at: Mutex<Result<[u8; 32], TlsError>>,
+    looked_at: Mutex<LookedAt>,
     open: Mutex<Open>,
+}
+
+/// What the files held when they were last looked at.
+#[derive(Clone, PartialEq, Eq)]
+struct LookedAt {
+    /// Or why they could not be read.
+    digest: Result<[u8; 32], TlsError>,
+    /// Why that is not in force.
+    refused: Option<TlsError>,
+}
+
+impl LookedAt {
+    fn new<T>(contents: &Result<Contents, TlsError>, built: &Result<T, TlsError>) -> Self {
+        Self { digest: digest(contents), refused: built.as_ref().err().cloned() }
+    }
+}
+
+fn digest(contents: &Result<Contents, TlsError>) -> Result<[u8; 32], TlsError> {
+    contents.as_ref().map(Contents::digest).map_err(Clone::clone)
 }
 
 /// Everybody who is connected.
@@ -60,7 +79,8 @@ impl Tls {
     pub fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
         let contents = files.read()?;
         let material = files.build(&contents)?;
-        let looked_at = Mutex::new(Ok(contents.digest()));
+        let looked_at = LookedAt { digest: Ok(contents.digest()), refused: None };
+        let looked_at = Mutex::new(looked_at);
         let current = ArcSwap::from_pointee(material);
         Ok(Arc::new(Self { files, current, looked_at, open: Mutex::default() }))
     }
@@ -88,9 +108,51 @@ impl Tls {
     /// One is missing or wrong; what was in force stays so.
     pub fn reload(&self) -> Result<(), TlsError> {
         let contents = self.files.read();
-        let digest = contents.as_ref().map(super::files::Contents::digest).map_err(Clone::clone);
-        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = digest;
-        let built = contents.and_then(|contents| self.files.build(&contents));
+        let built = self.build(&contents);
+        *self.looked_at() = LookedAt::new(&contents, &built);
+        self.take(built)
+    }
+
+    /// Like [`Tls::reload`], where the files hold something else than when they were last looked at, or
+    /// could not be put in force then and can be now; `None` where there is nothing new. So the same mistake
+    /// is told once.
+    pub fn refresh(&self) -> Option<Result<(), TlsError>> {
+        let contents = self.files.read();
+        let before = self.looked_at().clone();
+        if before.refused.is_none() && before.digest == digest(&contents) {
+            return None;
+        }
+        let built = self.build(&contents);
+        let now = LookedAt::new(&contents, &built);
+        (now != before).then(|| {
+            *self.looked_at() = now;
+            self.take(built)
+        })
+    }
+
+    fn looked_at(&self) -> MutexGuard<'_, LookedAt> {
+        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the files put in force, unless it would refuse somebody who is connected for what is missing
+    /// in them.
+    fn build(&self, contents: &Result<Contents, TlsError>) -> Result<Material, TlsError> {
+        let material = self.files.build(contents.as_ref().map_err(Clone::clone)?)?;
+        let (in_force, now) = (self.current.load(), now());
+        let is_wronged = |known: &Known| {
+            in_force.verifier.verify(&known.chain, now).is_ok()
+                && material
+                    .verifier
+                    .verify(&known.chain, now)
+                    .is_err_and(|error| revocation::is_of_the_lists(&error))
+        };
+        if self.connected().iter().any(is_wronged) {
+            return Err(self.files.lists_lacking());
+        }
+        Ok(material)
+    }
+
+    fn take(&self, built: Result<Material, TlsError>) -> Result<(), TlsError> {
         metrics::certificates_reloaded(built.is_ok());
         match built {
             Ok(material) => {
@@ -99,31 +161,27 @@ impl Tls {
             }
             Err(error) => {
                 tracing::error!("certificates were not reloaded: {error}");
-                self.verify_open();
+                self.verify_connected();
                 return Err(error);
             }
         }
         self.show();
-        self.verify_open();
+        self.verify_connected();
         Ok(())
     }
 
-    /// Whether the files hold something else than when they were last looked at.
-    #[must_use]
-    pub fn is_changed(&self) -> bool {
-        let found = self.files.read().map(|contents| contents.digest());
-        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) != found
+    fn connected(&self) -> Vec<Known> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.peers.values().cloned().collect()
     }
 
-    /// Ends the standing of everybody whom what is in force no longer vouches for.
-    fn verify_open(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let peers: Vec<Known> = open.peers.values().cloned().collect();
-        drop(open);
+    /// Ends the standing of everybody whom what is in force no longer vouches for: since it was replaced, or
+    /// since a certificate between theirs and their authority's has ended.
+    pub fn verify_connected(&self) {
         let verifier = Arc::clone(&self.current.load().verifier);
         let now = now();
         let mut refused = 0;
-        for known in peers {
+        for known in self.connected() {
             if let Err(error) = verifier.verify(&known.chain, now) {
                 tracing::debug!(why = why(&error).word(), "a connected peer is no longer let in");
                 known.peer.revoked.cancel();

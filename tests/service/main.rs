@@ -12,6 +12,7 @@ mod support;
 
 mod admission;
 mod audit_log;
+#[allow(dead_code, reason = "the tests of the transport need more of it")]
 #[path = "../transport/authority.rs"]
 mod authority;
 mod bad_input;

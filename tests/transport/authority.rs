@@ -97,14 +97,26 @@ impl Authority {
     }
 
     pub fn valid(name: &str, valid_s: (i64, i64)) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self { issuer: CertifiedIssuer::self_signed(Self::params(name, valid_s), key).unwrap() }
+    }
+
+    /// One that another vouches for.
+    pub fn below(above: &Self, name: &str, serial: u64, valid_s: (i64, i64)) -> Self {
+        let mut params = Self::params(name, valid_s);
+        params.serial_number = Some(SerialNumber::from(serial));
+        let key = KeyPair::generate().unwrap();
+        Self { issuer: CertifiedIssuer::signed_by(params, key, &above.issuer).unwrap() }
+    }
+
+    fn params(name: &str, valid_s: (i64, i64)) -> CertificateParams {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.not_before = at!(valid_s.0);
         params.not_after = at!(valid_s.1);
-        let key = KeyPair::generate().unwrap();
-        Self { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
+        params
     }
 
     /// Its own certificate, in PEM.

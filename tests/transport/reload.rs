@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::authority::{ANA, Authority, BO, Wish};
+use crate::authority::{ANA, Authority, BO, Held, Wish};
 use crate::client::{Client, until_closed};
 use crate::stage::{PATIENCE, Stage};
 use crate::support::wait::eventually;
@@ -20,19 +20,30 @@ async fn a_new_server_certificate_is_shown_without_a_restart() {
         stream.get_ref().1.peer_certificates().unwrap()[0].clone()
     };
     let before = shown().await;
-    assert!(!stage.tls.is_changed());
+    assert!(stage.tls.refresh().is_none());
     let server = stage.authority.certify(&Wish::server());
     stage.directory.file("server.pem", &server.certificate);
-    assert!(stage.tls.is_changed());
     // The key is still the old one: somebody is in the middle of replacing both.
-    let error = stage.tls.reload().unwrap_err().to_string();
+    let error = stage.tls.refresh().unwrap().unwrap_err().to_string();
     assert!(error.contains("server.key"), "{error}");
-    assert!(!stage.tls.is_changed(), "what is wrong is told once");
+    assert!(stage.tls.refresh().is_none(), "what is wrong is told once");
     assert_eq!(shown().await, before);
     stage.directory.file("server.key", &server.key);
-    assert!(stage.tls.is_changed());
-    stage.tls.reload().unwrap();
+    stage.tls.refresh().unwrap().unwrap();
     assert_ne!(shown().await, before);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_valid_yet_is_taken_once_it_is() {
+    let stage = Stage::new().await;
+    let server = stage.authority.certify(&Wish { valid_s: (3, 86_400), ..Wish::server() });
+    stage.directory.file("server.key", &server.key);
+    stage.directory.file("server.pem", &server.certificate);
+    let error = stage.tls.refresh().unwrap().unwrap_err().to_string();
+    assert!(error.contains("is not valid yet"), "{error}");
+    assert!(stage.tls.refresh().is_none(), "what is wrong is told once");
+    let is_taken = async || stage.tls.refresh().is_some_and(|taken| taken.is_ok());
+    eventually("nobody has to touch the files again", PATIENCE, is_taken).await;
 }
 
 #[tokio::test]
@@ -46,6 +57,7 @@ async fn a_bad_file_never_replaces_a_good_one() {
     let good = authority.certificate();
     let damaged = good.replacen("MII", "M!I", 1);
     let cut = good.replace("-----END CERTIFICATE-----", "");
+    let revokes = |serials: &[u64]| authority.revokes(serials, 3_600);
     let forged = Authority::new("root").revokes(&[7], 3_600);
     for (file, text, problem) in [
         ("server.pem", String::new(), "holds no certificate"),
@@ -62,6 +74,7 @@ async fn a_bad_file_never_replaces_a_good_one() {
         ("crl.pem", "nonsense".to_owned(), "holds no certificate revocation list"),
         ("crl.pem", forged, "has not signed"),
         ("crl.pem", other.revokes(&[7], 3_600), "revocation list was not given"),
+        ("crl.pem", format!("{}{}", revokes(&[]), revokes(&[7])), "a second list of one authority"),
     ] {
         let path = stage.directory.0.join(file);
         let before = std::fs::read_to_string(&path).unwrap();
@@ -73,8 +86,7 @@ async fn a_bad_file_never_replaces_a_good_one() {
         std::fs::write(&path, before).unwrap();
     }
     std::fs::remove_file(stage.directory.0.join("ca.pem")).unwrap();
-    assert!(stage.tls.is_changed());
-    assert!(stage.tls.reload().is_err());
+    assert!(stage.tls.refresh().unwrap().is_err());
     stage.ana().greeted(stage.address).await.unwrap();
 }
 
@@ -124,12 +136,12 @@ async fn whose_authority_is_gone_is_cut() {
 async fn no_connection_outlives_its_certificate_or_its_authority() {
     let limits = Limits { revoked_grace: Duration::ZERO, ..Limits::default() };
     let stage = Stage::with(limits, false).await;
-    let brief = Authority::valid("brief", (-60, 3));
+    let brief = Authority::valid("brief", (-60, 10));
     let bundle = format!("{}{}", stage.authority.certificate(), brief.certificate());
     stage.directory.file("ca.pem", &bundle);
     stage.tls.reload().unwrap();
     let mut leaving = Vec::new();
-    let ends_soon = Wish { valid_s: (-60, 3), ..Wish::client(ANA) };
+    let ends_soon = Wish { valid_s: (-60, 10), ..Wish::client(ANA) };
     leaving.push(stage.client(&ends_soon).greeted(stage.address).await.unwrap());
     let of_brief = stage.holder(&brief.certify(&Wish::client(BO)));
     leaving.push(of_brief.greeted(stage.address).await.unwrap());
@@ -146,4 +158,79 @@ async fn no_connection_outlives_its_certificate_or_its_authority() {
     stage.tls.reload().unwrap();
     let alone = Client::new(&stage.authority.certificate(), None, "h2");
     assert!(alone.greeted(stage.address).await.is_err());
+}
+
+/// An authority below that of the stage, and one who holds a certificate of it.
+fn below(stage: &Stage, valid_s: (i64, i64)) -> (Authority, Client) {
+    let below = Authority::below(&stage.authority, "below", INTERMEDIATE, valid_s);
+    let held = below.certify(&Wish { serial: 8, ..Wish::client(BO) });
+    let chain = format!("{}{}", held.certificate, below.certificate());
+    let client = stage.holder(&Held { certificate: chain, ..held });
+    (below, client)
+}
+
+/// The serial number of the authority below.
+const INTERMEDIATE: u64 = 77;
+const LONG: (i64, i64) = (-86_400, 86_400);
+
+#[tokio::test]
+async fn lists_that_lack_somebody_who_is_connected_are_not_taken() {
+    let stage = Stage::with(Limits::default(), true).await;
+    let (below, bo) = below(&stage, LONG);
+    let of_root = stage.authority.revokes(&[], 3_600);
+    let lists = |below: &Authority, revoked: &[u64]| {
+        stage.directory.file("crl.pem", &format!("{of_root}{}", below.revokes(revoked, 3_600)));
+        stage.tls.reload()
+    };
+    lists(&below, &[]).unwrap();
+    bo.greeted(stage.address).await.unwrap();
+    let mut connected = bo.greeted(stage.address).await.unwrap();
+    let forged = Authority::below(&stage.authority, "below", INTERMEDIATE, LONG);
+    let error = lists(&forged, &[]).unwrap_err().to_string();
+    assert!(error.contains("crl.pem: lacks the list"), "{error}");
+    stage.directory.file("crl.pem", &of_root);
+    let error = stage.tls.reload().unwrap_err().to_string();
+    assert!(error.contains("crl.pem: lacks the list"), "{error}");
+    let revoked = || stage.peers.lock().unwrap().iter().any(|peer| peer.revoked.is_cancelled());
+    assert!(!revoked(), "what lacks a list cuts nobody");
+    bo.greeted(stage.address).await.unwrap();
+    lists(&below, &[8]).unwrap();
+    timeout(PATIENCE, until_closed(&mut connected)).await.expect("who is revoked is cut");
+    assert!(bo.greeted(stage.address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_authority_that_is_revoked_vouches_for_nobody_though_it_is_in_the_bundle() {
+    let stage = Stage::with(Limits::default(), true).await;
+    let (below, bo) = below(&stage, LONG);
+    let bundle = format!("{}{}", stage.authority.certificate(), below.certificate());
+    stage.directory.file("ca.pem", &bundle);
+    let lists = |revoked: &[u64]| {
+        let of_root = stage.authority.revokes(revoked, 3_600);
+        stage.directory.file("crl.pem", &format!("{of_root}{}", below.revokes(&[], 3_600)));
+        stage.tls.reload().unwrap();
+    };
+    lists(&[]);
+    let mut connected = bo.greeted(stage.address).await.unwrap();
+    lists(&[INTERMEDIATE]);
+    timeout(PATIENCE, until_closed(&mut connected)).await.expect("it is cut");
+    // Whoever forges with its key sends whichever chain they like.
+    let leaf_alone = stage.holder(&below.certify(&Wish::client(ANA)));
+    assert!(leaf_alone.greeted(stage.address).await.is_err());
+    assert!(bo.greeted(stage.address).await.is_err());
+    stage.ana().greeted(stage.address).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_connected_by_an_authority_that_has_ended_is_cut() {
+    let limits = Limits { revoked_grace: Duration::ZERO, ..Limits::default() };
+    let stage = Stage::with(limits, false).await;
+    let (_, bo) = below(&stage, (-60, 10));
+    let mut connected = bo.greeted(stage.address).await.unwrap();
+    eventually("it is noticed that it has ended", PATIENCE, async || {
+        stage.tls.verify_connected();
+        stage.peers.lock().unwrap().iter().any(|peer| peer.revoked.is_cancelled())
+    })
+    .await;
+    timeout(PATIENCE, until_closed(&mut connected)).await.expect("it is cut");
 }
