@@ -261,6 +261,18 @@ fn a_file_that_cannot_be_written_makes_no_key_and_loses_none() {
 }
 
 #[test]
+fn what_a_link_leads_to_is_what_changes() {
+    let (shared, directory) = (Directory::new(), Directory::new());
+    shared.file("keys", r#"{"format":1,"keys":[]}"#);
+    std::os::unix::fs::symlink(shared.path("keys"), directory.path("keys")).unwrap();
+    directory.ring().ensure(&label(), NOW).unwrap();
+    let linked = fs::symlink_metadata(directory.path("keys")).unwrap();
+    assert!(linked.file_type().is_symlink(), "it is a link still");
+    assert_eq!(files(&shared.0), ["keys", "keys.lock"], "the lock lies beside what all share");
+    assert_eq!(directory.ring().keys().len(), 1);
+}
+
+#[test]
 fn a_retired_key_opens_and_seals_nothing_and_a_destroyed_one_is_gone() {
     let directory = Directory::new();
     let (ring, other) = (directory.ring(), directory.ring());

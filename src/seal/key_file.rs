@@ -129,6 +129,8 @@ impl Shelf {
     ) -> Result<Option<T>, SealError> {
         match self {
             Self::File(path) => {
+                // What a link leads to is locked and replaced, or each replica would have its own.
+                let path = &path.canonicalize().unwrap_or_else(|_| path.clone());
                 let lock = lock(path)?;
                 let mut held = read(path)?.unwrap_or_default();
                 let changed = change(&mut held)?;

@@ -187,20 +187,27 @@ impl RedisStore {
         Ok(Some(Step::Destroyed))
     }
 
-    /// Whether nothing is sealed under the label any more, as far as the index knows. A Redis that
-    /// knows of no case of that month has no say: it may be the wrong one, or an empty one.
+    /// Whether nothing is sealed under the label any more, nor will be, as far as the index knows: an open
+    /// case ends under a key of its own month. A Redis that knows of no case of that month has no say: it
+    /// may be the wrong one, or an empty one.
     async fn is_over(&self, label: &Label) -> Result<bool, StoreError> {
         let known = match label.class {
             Class::Incident => self.keys.incidents(),
             Class::Open | Class::Ended(_) => self.keys.cases(),
         };
+        let before = match label.class {
+            Class::Ended(_) => Class::Open,
+            Class::Open | Class::Incident => label.class,
+        };
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("ZCARD").arg(self.keys.sealed(label.month, label.class));
+        for class in [label.class, before] {
+            pipeline.cmd("ZCARD").arg(self.keys.sealed(label.month, class));
+        }
         let (from, to) = (label.month.start(), label.month.next().start());
         pipeline.cmd("ZCOUNT").arg(known).arg(from.as_millis()).arg(format!("({}", to.as_millis()));
-        let (sealed, known): (u64, u64) =
+        let (sealed, to_end, known): (u64, u64, u64) =
             ask(&self.read, "look for sealed cases", &pipeline).await?;
-        Ok(sealed == 0 && known > 0)
+        Ok(sealed == 0 && to_end == 0 && known > 0)
     }
 
     /// Whether anything that there is was sealed with the key. The index may have lost an entry; what

@@ -360,6 +360,25 @@ async fn a_key_stays_while_anything_might_need_it() {
 }
 
 #[tokio::test]
+async fn a_key_of_ended_cases_stays_until_none_of_its_month_is_open() {
+    let room = room().await;
+    let long_ago = before(now(&*room.store).await, DAY * 40);
+    let open = room.told("open", long_ago).await;
+    let other = room.told("other", long_ago).await;
+    let other = end(&*room.store, &other).await;
+    let resealed = Tended { resealed: 1, ..Tended::default() };
+    assert_eq!(room.store.tend_seals().await.unwrap(), resealed);
+    purge(&*room.store, &other).await;
+    for _ in 0..3 {
+        let tended = room.store.tend_seals().await.unwrap();
+        assert_eq!(tended, Tended::default(), "the open one will end under it");
+    }
+    purge(&*room.store, &end(&*room.store, &open).await).await;
+    let over = Tended { retired: 2, ..Tended::default() };
+    assert_eq!(room.store.tend_seals().await.unwrap(), over, "now nothing will");
+}
+
+#[tokio::test]
 async fn a_retired_key_is_destroyed_only_after_the_grace() {
     let redis = start_redis();
     let ring = Arc::new(KeyRing::in_memory().unwrap());
