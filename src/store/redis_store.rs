@@ -156,8 +156,10 @@ impl RedisStore {
     /// How the store is now.
     #[must_use]
     pub fn health(&self) -> StoreHealth {
+        let links = [&self.commit, &self.read].map(|link| link.problem());
         let mut problems: Vec<String> =
-            self.commit.problem().map(|problem| format!("redis: {problem}")).into_iter().collect();
+            links.into_iter().flatten().map(|problem| format!("redis: {problem}")).collect();
+        problems.dedup();
         match self.durability() {
             Some(durability) => problems.extend(
                 durability.problems().iter().map(|problem| format!("durability: {problem}")),

@@ -171,7 +171,10 @@ async fn a_replica_takes_over() {
     let policy = fast_policy(&directory, "60s");
     let mut primary = TestRedis::start();
     let replica = TestRedis::start_with(Options::default().replica_of(&primary));
-    eventually("the replica follows", PATIENCE, async || replica.is_following()).await;
+    eventually("the replica follows", PATIENCE, async || {
+        replica.is_following() && primary.has_replica()
+    })
+    .await;
     let urls = format!("{},{}", primary.tcp_url(), replica.tcp_url());
     let arguments = ["--redis-url", &urls, "--replicas-needed", "1", "--policy", &policy];
     let service = Service::start(&arguments);

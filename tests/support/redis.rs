@@ -62,9 +62,10 @@ pub(crate) struct TestRedis {
 }
 
 impl TestRedis {
-    /// Starts a Redis with the settings that the product asks for; returns once it answers.
+    /// Starts a Redis with the settings that the product asks for, with its files in memory; returns once
+    /// it answers.
     pub(crate) fn start() -> Self {
-        Self::start_with(Options::default())
+        Self::start_with(Options::default().on_tmpfs())
     }
 
     /// Starts a Redis with further settings; returns once it answers.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use urgence::transport::Limits;
+use urgence::transport::{Limits, Peer};
 
 use crate::client::{FIRST_WORDS, until_closed};
 use crate::stage::{PATIENCE, Stage, is_answered, listen, serve};
@@ -32,11 +33,8 @@ const BEGUN: &[u8] = b"\x16\x03\x01\x02\0\x01";
 
 #[tokio::test]
 async fn slow_handshakes_delay_nobody_else_and_end() {
-    let limits = Limits {
-        handshakes_per_address_max: 4,
-        handshake_timeout: Duration::from_secs(3),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { handshakes_per_address_max: 4, handshake_timeout: PATIENCE, ..Limits::default() };
     let stage = Stage::with(limits, false).await;
     let mut slow = Vec::new();
     for count in 0..40 {
@@ -45,11 +43,11 @@ async fn slow_handshakes_delay_nobody_else_and_end() {
     // They wait for the turns of their own address, and hold nobody else's.
     let ana = stage.ana();
     for _ in 0..5 {
-        let greeted = timeout(Duration::from_millis(1_500), ana.greeted(stage.address)).await;
+        let greeted = timeout(PATIENCE / 2, ana.greeted(stage.address)).await;
         greeted.expect("others need not wait for them").unwrap();
     }
     for stream in &mut slow {
-        timeout(PATIENCE, until_closed(stream)).await.expect("a slow one is cut");
+        timeout(PATIENCE * 2, until_closed(stream)).await.expect("a slow one is cut");
     }
 }
 
@@ -86,16 +84,17 @@ async fn strangers_from_many_addresses_keep_nobody_out_who_is_known() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_handshakes() {
-    let stage = Stage::new().await;
+    let limits = Limits { handshake_timeout: PATIENCE * 10, ..Limits::default() };
+    let stage = Stage::with(limits, false).await;
     let mut slow = drags(stage.address, BEGUN).await;
     assert!(is_answered(&stage.ana(), stage.address).await);
-    stage.stops_within(Duration::from_secs(2)).await;
+    stage.stops_within(PATIENCE).await;
     timeout(PATIENCE, until_closed(&mut slow)).await.unwrap();
 }
 
 #[tokio::test]
 async fn who_never_says_a_word_is_cut() {
-    let limits = Limits { silence_max: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { silence_max: Duration::from_secs(3), ..Limits::default() };
     let stage = Stage::with(limits, false).await;
     let mut speaking = stage.ana().greeted(stage.address).await.unwrap();
     let mut silent = stage.ana().connect(stage.address).await.unwrap();
@@ -103,17 +102,18 @@ async fn who_never_says_a_word_is_cut() {
     mumbling.write_all(&FIRST_WORDS[..20]).await.unwrap();
     timeout(PATIENCE, until_closed(&mut silent)).await.expect("it is cut");
     timeout(PATIENCE, until_closed(&mut mumbling)).await.expect("it is cut");
-    assert!(timeout(Duration::from_millis(800), until_closed(&mut speaking)).await.is_err());
+    assert!(timeout(Duration::from_secs(4), until_closed(&mut speaking)).await.is_err());
 }
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_the_silent_with_tls() {
-    let stage = Stage::new().await;
+    let limits = Limits { silence_max: PATIENCE * 10, ..Limits::default() };
+    let stage = Stage::with(limits, false).await;
     let _silent = stage.ana().connect(stage.address).await.unwrap();
     let mut mumbling = stage.ana().connect(stage.address).await.unwrap();
     mumbling.write_all(&FIRST_WORDS[..20]).await.unwrap();
     assert!(is_answered(&stage.ana(), stage.address).await);
-    stage.stops_within(Duration::from_secs(3)).await;
+    stage.stops_within(PATIENCE).await;
 }
 
 #[tokio::test]
@@ -122,28 +122,48 @@ async fn a_stop_does_not_wait_for_who_has_fallen_silent() {
     let stage = Stage::with(limits, false).await;
     // It has said its first words, and will never answer the request to leave.
     let _gone = stage.ana().greeted(stage.address).await.unwrap();
-    stage.stops_within(Duration::from_secs(3)).await;
+    stage.stops_within(PATIENCE).await;
 }
 
 #[tokio::test]
 async fn a_plain_port_has_the_same_bounds() {
-    let limits = Limits {
-        connections_per_address_max: 2,
-        silence_max: Duration::from_millis(500),
-        ..Limits::default()
-    };
-    let (listener, address) = listen().await;
-    let (stop, peers) = (CancellationToken::new(), Arc::new(Mutex::default()));
-    let served = serve(listener, None, limits, &stop, &peers);
-    let mut first = drags(address, b"").await;
-    let mut second = drags(address, FIRST_WORDS).await;
-    let mut third = drags(address, b"").await;
-    timeout(Duration::from_millis(400), until_closed(&mut third)).await.expect("one too many");
-    timeout(PATIENCE, until_closed(&mut first)).await.expect("a silent one is cut");
+    let limits =
+        Limits { connections_per_address_max: 2, silence_max: PATIENCE * 10, ..Limits::default() };
+    let plain = Plain::with(limits).await;
+    let _first = drags(plain.address, b"").await;
+    let mut second = drags(plain.address, FIRST_WORDS).await;
+    let mut third = drags(plain.address, b"").await;
+    timeout(PATIENCE, until_closed(&mut third)).await.expect("one too many");
     assert!(timeout(Duration::from_millis(300), until_closed(&mut second)).await.is_err());
-    let _silent = drags(address, b"").await;
     drop(second);
-    stop.cancel();
-    timeout(Duration::from_secs(3), served).await.expect("the stop ends").unwrap().unwrap();
-    assert!(peers.lock().unwrap().is_empty(), "nobody is known without a certificate");
+    plain.stops().await;
+
+    let limits = Limits { silence_max: Duration::from_millis(500), ..Limits::default() };
+    let plain = Plain::with(limits).await;
+    let mut silent = drags(plain.address, b"").await;
+    timeout(PATIENCE, until_closed(&mut silent)).await.expect("a silent one is cut");
+    plain.stops().await;
+}
+
+/// A port without certificates.
+struct Plain {
+    address: SocketAddr,
+    stop: CancellationToken,
+    peers: Arc<Mutex<Vec<Arc<Peer>>>>,
+    served: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Plain {
+    async fn with(limits: Limits) -> Self {
+        let (listener, address) = listen().await;
+        let (stop, peers) = (CancellationToken::new(), Arc::new(Mutex::default()));
+        let served = serve(listener, None, limits, &stop, &peers);
+        Self { address, stop, peers, served }
+    }
+
+    async fn stops(self) {
+        self.stop.cancel();
+        timeout(PATIENCE, self.served).await.expect("the stop ends").unwrap().unwrap();
+        assert!(self.peers.lock().unwrap().is_empty(), "nobody is known without a certificate");
+    }
 }
