@@ -23,7 +23,7 @@ pub(super) fn leave_room(caps: &Limits, desks: usize) -> Limits {
         return caps.clone();
     }
     let fitting = caps.within(open_files_max.saturating_sub(own) / PORTS);
-    tracing::warn!(
+    tracing::error!(
         open_files_max,
         wanted,
         connections_max = fitting.connections_max,
