@@ -81,6 +81,8 @@ enum Step {
 pub struct Follower<S> {
     store: Arc<S>,
     record: Arc<Record>,
+    /// Whether the files were compared, since they were opened, with what Redis knows to be signed.
+    is_compared: bool,
     /// The size that Redis is known to keep the edge of.
     kept: Option<u64>,
     /// The tree that the stream must make, since nobody trusted has signed it.
@@ -92,7 +94,7 @@ pub struct Follower<S> {
 impl<S: Store> Follower<S> {
     /// A follower that writes what `record` shows.
     pub const fn new(store: Arc<S>, record: Arc<Record>) -> Self {
-        Self { store, record, kept: None, expected: None, unsigned_since: None }
+        Self { store, record, is_compared: false, kept: None, expected: None, unsigned_since: None }
     }
 
     /// Goes on for ever, also once the log has stopped: the desk goes on.
@@ -119,6 +121,7 @@ impl<S: Store> Follower<S> {
                         // What reached the disk is known only by reading it again.
                         let record = Arc::clone(&self.record);
                         _ = tokio::task::spawn_blocking(move || record.close()).await;
+                        self.is_compared = false;
                     }
                     RETRY_AFTER
                 }
@@ -208,6 +211,7 @@ impl<S: Store> Follower<S> {
         let record = Arc::clone(&self.record);
         let opened = blocking(move || record.open()).await?;
         if let Some(read_to) = opened {
+            self.compare_with_signed().await?;
             return Ok(read_to);
         }
         // No files: from the edge that Redis keeps. The first replica of all keeps one where the stream
@@ -225,6 +229,27 @@ impl<S: Store> Follower<S> {
         let record = Arc::clone(&self.record);
         blocking(move || record.begin(state)).await?;
         Ok(read_to)
+    }
+
+    /// What the files hold must be what somebody trusted has signed, also where the files have lost their
+    /// own checkpoints. Only then is signed what a kill has left unsigned.
+    async fn compare_with_signed(&mut self) -> Result<(), Trouble> {
+        if self.is_compared {
+            return Ok(());
+        }
+        if let Some(kept) = self.store.audit_edge().await? {
+            let state = EdgeState::parse(&kept).ok_or(Trouble::Edge)?;
+            let (record, size) = (Arc::clone(&self.record), kept.size);
+            let own = blocking(move || record.edge_at(size)).await?;
+            if self.record.trusts(&state) && own.is_some_and(|own| own != state.edge) {
+                let what =
+                    format!("these files hold another log of {size} entries than was signed");
+                return Err(Trouble::Halted(Halt::HistoryLost(what)));
+            }
+        }
+        self.with_log(Log::seal_what_was_not).await?;
+        self.is_compared = true;
+        Ok(())
     }
 
     /// What the log may begin at: an edge that somebody trusted has signed, or where the stream itself

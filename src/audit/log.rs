@@ -208,7 +208,6 @@ impl Log {
             let output = appending(&settings.path(&file_name(last)));
             log.output = Some(output.map_err(settings.failed("open a segment"))?);
         }
-        log.seal_what_was_not()?;
         Ok(Some(log))
     }
 
@@ -316,12 +315,15 @@ impl Log {
         edge
     }
 
-    /// Signs the log as it is, if it is not signed.
+    /// Signs the log as it is, if it is not signed. Where these files do not hold the last entry, it is
+    /// left to whoever does: a checkpoint of entries that are not here would be taken for a loss of them.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn seal_now(&mut self) -> Result<(), LogError> {
-        let due = self.point().filter(|point| point.edge.size() > self.signed());
+        let last = self.segments.last_key_value();
+        let is_here = last.is_some_and(|(first, end)| first < end && *end == self.size());
+        let due = self.point().filter(|point| is_here && point.edge.size() > self.signed());
         self.seal(due.as_slice())
     }
 
@@ -397,7 +399,10 @@ impl Log {
 
     /// What was written and not signed before a kill is signed now, at the sizes that every replica
     /// signs.
-    fn seal_what_was_not(&mut self) -> Result<(), LogError> {
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub(super) fn seal_what_was_not(&mut self) -> Result<(), LogError> {
         let (signed, size) = (self.signed(), self.size());
         let due = (signed / SEAL_EVERY + 1..=size / SEAL_EVERY).map(|count| count * SEAL_EVERY);
         let mut points = Vec::new();
@@ -410,6 +415,13 @@ impl Log {
             }
         }
         self.seal(&points)
+    }
+
+    /// The right edge of the tree as it was at this size; `None` where these files do not hold its last
+    /// entry.
+    pub(super) fn edge_at(&self, size: u64) -> Result<Option<Edge>, LogError> {
+        let Some((&first, _)) = self.segments.range(..size).next_back() else { return Ok(None) };
+        Ok(self.point_at(first, size)?.map(|point| point.edge))
     }
 
     /// The point of this size, in the segment that begins with `first`.

@@ -71,8 +71,11 @@ pub enum RecordError {
     #[error("the audit log has stopped: {0}")]
     Halted(Halt),
     /// Another replica has what is asked for.
-    #[error("the files of this replica begin at entry {0}; another replica may have it")]
+    #[error("the files of this replica lack entries before entry {0}; another replica may have it")]
     Elsewhere(u64),
+    /// Nothing can be said of it here.
+    #[error("the audit log is not open on this replica, whose own log says why; ask another one")]
+    Closed,
     /// The files do not answer.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -228,6 +231,11 @@ impl Record {
         Ok(())
     }
 
+    /// The right edge of the tree as it was at this size, where the files hold what came to it.
+    pub(super) fn edge_at(&self, size: u64) -> Result<Option<Edge>, LogError> {
+        lock(&self.log).as_ref().map_or(Ok(None), |log| log.edge_at(size))
+    }
+
     pub(super) fn sealed_edge(&self) -> Option<AuditEdge> {
         self.shown.load().as_ref().and_then(|shown| shown.sealed_edge.clone())
     }
@@ -242,10 +250,10 @@ impl Record {
     /// Checks the files of this replica.
     ///
     /// # Errors
-    /// The log has stopped, or is not what was signed.
+    /// The log has stopped or is not open, or is not what was signed.
     pub fn verify(&self) -> Result<Verified, RecordError> {
         let log = self.opened()?;
-        log.as_ref().map_or_else(|| Ok(Verified::default()), |log| Ok(log.verify()?))
+        Ok(log.as_ref().ok_or(RecordError::Closed)?.verify()?)
     }
 
     /// Up to `count` entries from number `from` on.
@@ -254,7 +262,7 @@ impl Record {
     /// This replica has them not, or the files cannot be read.
     pub fn entries(&self, from: u64, count: usize) -> Result<Vec<ShownEntry>, RecordError> {
         let log = lock(&self.log);
-        let Some(log) = log.as_ref() else { return Ok(Vec::new()) };
+        let log = log.as_ref().ok_or(RecordError::Closed)?;
         let mut shown = Vec::new();
         for (first, end) in log.segments().filter(|(_, end)| *end > from) {
             let here = from + shown.len() as u64;
@@ -268,7 +276,9 @@ impl Record {
             let skip = usize::try_from(here - first).unwrap_or(usize::MAX);
             let wanted = count - shown.len();
             let lines = log.lines(first)?;
-            shown.extend((here..end).zip(lines.iter().skip(skip)).take(wanted).filter_map(read));
+            for pair in (here..end).zip(lines.iter().skip(skip)).take(wanted) {
+                shown.push(read(pair).ok_or_else(|| log.lacks(pair.0))?);
+            }
             if shown.len() == count {
                 break;
             }
@@ -325,9 +335,11 @@ fn find(
         cursor.is_ok_and(|cursor| cursor.millis < since.as_millis())
     };
     let mut segments: Vec<(u64, Vec<ShownEntry>)> = Vec::new();
-    let mut reaches_back = false;
+    let (mut reaches_back, mut behind_gap) = (false, None);
     // From the newest back to the one that begins before that instant.
     for (first, end) in log.segments().rev() {
+        let newer = segments.last().map(|(newer, _)| *newer);
+        behind_gap = behind_gap.or(newer.filter(|newer| *newer > end));
         let lines = log.lines(first)?;
         let shown: Vec<ShownEntry> = (first..end).zip(&lines).filter_map(read).collect();
         reaches_back = first == 0 || shown.first().is_some_and(is_before);
@@ -340,6 +352,7 @@ fn find(
     let mut all = segments.into_iter().rev().flat_map(|(_, shown)| shown);
     match all.find(|shown| is_meant(&shown.entry)) {
         Some(shown) => Ok(shown),
+        None if let Some(first) = behind_gap => Err(RecordError::Elsewhere(first)),
         None if reaches_back || begins_at == 0 => Err(RecordError::NotYet(NotYet::Derived)),
         None => Err(RecordError::Elsewhere(begins_at)),
     }

@@ -12,6 +12,9 @@ use sha2::{Digest as _, Sha256};
 /// A hash in the tree.
 pub type Hash = [u8; 32];
 
+/// How many entries a tree may have: beyond half of all numbers the library has no index.
+const SIZE_MAX: u64 = u64::MAX / 4;
+
 /// The hash of an entry.
 #[must_use]
 pub fn leaf_hash(entry: &[u8]) -> Hash {
@@ -36,10 +39,12 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of a tree of `size` entries; `None` when there are not as many hashes as it has.
+    /// The edge of a tree of `size` entries; `None` when there are not as many hashes as it has, or
+    /// it is larger than any tree.
     #[must_use]
     pub fn from_parts(size: u64, hashes: Vec<Hash>) -> Option<Self> {
-        (hashes.len() == size.count_ones() as usize).then_some(Self { size, hashes })
+        let is_sound = size <= SIZE_MAX && hashes.len() == size.count_ones() as usize;
+        is_sound.then_some(Self { size, hashes })
     }
 
     /// How many entries the tree has.
@@ -160,8 +165,7 @@ const fn split(entries: &Range<u64>) -> u64 {
 pub fn is_included(entry: &[u8], index: u64, path: &[Hash], size: u64, root: &Hash) -> bool {
     let path: Vec<Output<Sha256>> = path.iter().map(|hash| Output::<Sha256>::from(*hash)).collect();
     let proof = InclusionProof::<Sha256>::from_digests(&path);
-    // Beyond half of all numbers the library has no index.
-    size <= u64::MAX / 4
+    size <= SIZE_MAX
         && RootHash::<Sha256>::new((*root).into(), size)
             .verify_inclusion(&entry, index, &proof)
             .is_ok()

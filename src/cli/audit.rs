@@ -96,6 +96,19 @@ fn verify_log(arguments: &VerifyArguments) -> Result<String, String> {
     if found.size == 0 {
         return Err(format!("{}: there is no log", directory.display()));
     }
+    if arguments.from >= found.size {
+        return Err(format!(
+            "{}: the log ends before entry {}, which these files must hold",
+            directory.display(),
+            arguments.from
+        ));
+    }
+    if found.signed <= found.first {
+        return Err(format!(
+            "{}: nothing of what is here is signed, so whoever has the files may have written it anew",
+            directory.display()
+        ));
+    }
     let is_lacked = |missing: &&Range<u64>| !arguments.gaps_allowed && missing.end > arguments.from;
     let lacked: Vec<Range<u64>> = found.missing.iter().filter(is_lacked).cloned().collect();
     if !lacked.is_empty() {
@@ -106,10 +119,11 @@ fn verify_log(arguments: &VerifyArguments) -> Result<String, String> {
         ));
     }
     let Verified { first, size, signed, missing } = &found;
-    let mut said = format!(
-        "entries {first} to {} are as they were written; the first {signed} of the log are signed",
-        size - 1
-    );
+    let mut said = format!("entries {first} to {} are as they were signed", signed - 1);
+    if signed < size {
+        let last = size - 1;
+        said = format!("{said}; {signed} to {last} are not signed yet, and prove nothing");
+    }
     if !missing.is_empty() {
         said = format!("{said}; {} are not here", ranges(missing));
     }

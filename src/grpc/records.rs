@@ -54,7 +54,7 @@ impl Records {
 fn unproved(error: &RecordError) -> Status {
     match error {
         RecordError::NotYet(_) => status::proof_not_ready(error.to_string(), PROOF_RETRY),
-        RecordError::Elsewhere(_) => status::no_record(error.to_string()),
+        RecordError::Elsewhere(_) | RecordError::Closed => status::no_record(error.to_string()),
         // Its words name files, which are no caller's business.
         RecordError::Halted(_) | RecordError::Log(_) => {
             status::no_record("the audit log of this server does not answer; try another server")

@@ -5,11 +5,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use urgence::audit::{SEAL_EVERY, Verified};
-use urgence::core::Timestamp;
+use urgence::audit::entry::Line;
+use urgence::audit::{RecordError, SEAL_EVERY, Verified};
+use urgence::core::{Nature, Timestamp};
 use urgence::store::{Cursor, Store};
 
-use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, log_of, store, verified};
+use crate::support::make::{accepted, intake};
+use crate::{
+    Directory, Replica, SEGMENT_LEN, START, accept, files, log_of, policy, store, verified,
+};
 
 /// The name and bytes of the newest segment.
 fn newest(directory: &Path) -> (std::path::PathBuf, Vec<u8>) {
@@ -174,11 +178,86 @@ async fn a_replica_that_was_away_for_long_goes_on_at_the_edge_and_says_what_it_l
     let elsewhere = back.record.entries(150, 10).unwrap_err();
     assert!(elsewhere.to_string().contains("384"), "{elsewhere}");
     assert_eq!(one.record.entries(150, 10).unwrap().len(), 10);
+    let at = START + Duration::from_millis(200);
+    let in_gap =
+        accepted(&intake("authority-2", "200", Nature::ThreatToLife), at, &policy()).case.id;
+    let elsewhere = back.record.prove_accepted(in_gap, at).unwrap_err();
+    assert!(matches!(elsewhere, RecordError::Elsewhere(384)), "{elsewhere}");
+    assert!(one.record.prove_accepted(in_gap, at).is_ok());
     // And it starts again from such files.
     drop(back);
     let mut again = Replica::new(&store, &away.0);
     again.catch_up().await;
     assert_eq!(again.record.root(), one.record.root());
+}
+
+/// The edge that a replica begins at stands for entries that are elsewhere. However long ago the last of
+/// them was, it is not signed here: the next start would take them for lost.
+#[tokio::test]
+async fn a_replica_signs_nothing_that_its_files_do_not_hold() {
+    let (here, fresh) = (Directory::new(), Directory::new());
+    let store = store().await;
+    accept(&store, 0, 70).await;
+    let mut one = Replica::new(&store, &here.0);
+    one.catch_up().await;
+    store.set_now(START + Duration::from_mins(3));
+    one.catch_up().await;
+    assert_eq!(one.record.signed(), 70);
+    for _ in 0..3 {
+        let mut begun = Replica::new(&store, &fresh.0);
+        for _ in 0..3 {
+            begun.catch_up().await;
+        }
+        assert_eq!((begun.record.size(), begun.record.signed()), (70, 0));
+        assert!(!fresh.0.join("checkpoints").exists(), "it has nothing to sign");
+    }
+    accept(&store, 200_000, 1).await;
+    let mut begun = Replica::new(&store, &fresh.0);
+    begun.catch_up().await;
+    store.set_now(START + Duration::from_mins(9));
+    begun.catch_up().await;
+    assert_eq!((begun.record.size(), begun.record.signed()), (71, 71));
+    drop(begun);
+    Replica::new(&store, &fresh.0).catch_up().await;
+}
+
+/// What was signed is known from Redis too, also where the files have lost their checkpoints.
+#[tokio::test]
+async fn what_was_signed_is_not_signed_otherwise() {
+    let directory = Directory::new();
+    let store = store().await;
+    accept(&store, 0, SEAL_EVERY + 6).await;
+    Replica::new(&store, &directory.0).catch_up().await;
+    let (segment, bytes) = newest(&directory.0);
+    // Somebody rewrites an entry, with its hash, and takes the checkpoints away.
+    let text = String::from_utf8(bytes).unwrap();
+    let forged: String = (0..)
+        .zip(text.split_inclusive('\n'))
+        .map(|(number, line)| {
+            // The header comes first.
+            let Some(index) = u64::checked_sub(number, 1).filter(|index| *index == 5) else {
+                return line.to_owned();
+            };
+            let (parsed, entry) = Line::parse(line.trim_end().as_bytes(), index).unwrap();
+            let json = parsed.json.replace(&entry.desk, "mail");
+            Line { json, stored: parsed.stored }.render()
+        })
+        .collect();
+    assert_ne!(forged, text);
+    fs::write(&segment, forged).unwrap();
+    fs::remove_file(directory.0.join("checkpoints")).unwrap();
+    let mut replica = Replica::new(&store, &directory.0);
+    let told = replica.follower.catch_up().await.unwrap_err();
+    assert!(told.contains("another log of 64 entries than was signed"), "{told}");
+    assert!(!directory.0.join("checkpoints").exists(), "nothing of it is signed");
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_open_answers_nothing() {
+    let directory = Directory::new();
+    let replica = Replica::new(&store().await, &directory.0);
+    assert!(matches!(replica.record.verify(), Err(RecordError::Closed)));
+    assert!(matches!(replica.record.entries(0, 10), Err(RecordError::Closed)));
 }
 
 #[tokio::test]
@@ -220,7 +299,7 @@ async fn two_processes_never_write_the_same_files() {
 async fn what_nobody_understands_is_an_entry_too() {
     let line = |stored: &[u8]| {
         let cursor = Cursor { millis: 5, sequence: 1 };
-        urgence::audit::entry::Line::new(3, &"main".parse().unwrap(), cursor, stored)
+        Line::new(3, &"main".parse().unwrap(), cursor, stored)
     };
     let garbage = line(b"\xff\xff not a message");
     assert!(garbage.json.contains("\"index\":3,\"desk\":\"main\",\"cursor\":\"5-1\""));
@@ -230,7 +309,7 @@ async fn what_nobody_understands_is_an_entry_too() {
     assert!(later.json.ends_with("\"case\":\"A\"}"), "{}", later.json);
     assert_ne!(garbage.leaf(), later.leaf());
     let text = later.render();
-    let parsed = urgence::audit::entry::Line::parse(text.trim_end().as_bytes(), 3).unwrap();
+    let parsed = Line::parse(text.trim_end().as_bytes(), 3).unwrap();
     assert_eq!(parsed.0, later);
 }
 

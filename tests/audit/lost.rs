@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use urgence::audit::Halt;
+use urgence::audit::{Halt, verify};
+use urgence::sign::NoteSigner;
 use urgence::store::{AuditEdge, MemoryStore, Store};
 
 use crate::{Directory, Replica, accept, files, store};
@@ -86,6 +87,63 @@ async fn a_trimmed_stream_and_a_shorter_log() {
     assert_eq!(other.trim(at).await.unwrap(), 200);
     let told = found_with(&other).await;
     assert!(told.contains("no log as long as the 100 entries"), "{told}");
+}
+
+/// Nor is a shorter one gone on with where Redis does know of it.
+#[tokio::test]
+async fn a_trimmed_stream_and_an_edge_of_a_shorter_log() {
+    let (directory, original) = (Directory::new(), store().await);
+    accept(&original, 0, 64).await;
+    Replica::new(&original, &directory.0).catch_up().await;
+    let shorter = original.audit_edge().await.unwrap().unwrap();
+    let other = store().await;
+    accept(&other, 0, 300).await;
+    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
+    assert_eq!(other.trim(at).await.unwrap(), 200);
+    assert!(other.keep_audit_edge(&shorter).await.unwrap());
+    let told = found_with(&other).await;
+    assert!(told.contains("no log as long as the 100 entries"), "{told}");
+}
+
+/// What the runbook does after a restore: other files, no edge, and another name, so that nothing is
+/// signed otherwise than it was.
+#[tokio::test]
+async fn a_new_log_under_another_name_begins_where_the_stream_does() {
+    let restored = store().await;
+    accept(&restored, 0, 300).await;
+    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
+    assert_eq!(restored.trim(at).await.unwrap(), 200);
+    let directory = Directory::new();
+    let renamed = Arc::new(NoteSigner::new("urgence-2/main", &[7; 32]).unwrap());
+    let mut replica = Replica::signing(&restored, &directory.0, Arc::clone(&renamed), Vec::new());
+    replica.catch_up().await;
+    assert_eq!((replica.record.size(), replica.record.signed()), (100, 64));
+    let files = files(&directory.0);
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let read = |name: &str| {
+        let found = files.iter().find(|(named, _)| named == name);
+        found.map(|(_, bytes)| bytes.clone()).ok_or("missing")
+    };
+    assert_eq!(verify(&names, &[renamed.verifier().clone()], read).unwrap().first, 0);
+    assert!(verify(&names, &crate::keys(), read).is_err(), "the old name proves nothing of it");
+}
+
+/// Two replicas that derive other trees notice it as soon as both have signed the same size.
+#[tokio::test]
+async fn another_replica_has_signed_another_tree_of_the_same_size() {
+    let (one, two) = (Directory::new(), Directory::new());
+    let (store_one, store_two) = (store().await, store().await);
+    accept(&store_two, 1, 64).await;
+    Replica::new(&store_two, &two.0).catch_up().await;
+    let theirs = store_two.audit_edge().await.unwrap().unwrap();
+    accept(&store_one, 0, 10).await;
+    let mut replica = Replica::new(&store_one, &one.0);
+    replica.catch_up().await;
+    assert!(store_one.keep_audit_edge(&theirs).await.unwrap());
+    accept(&store_one, 10, 54).await;
+    let told = replica.follower.catch_up().await.unwrap_err();
+    assert!(told.contains("another replica has another log of 64 entries"), "{told}");
+    assert!(matches!(replica.record.halted(), Some(Halt::HistoryLost(_))));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The audit log: derived alike by every replica, signed, checked offline, and never rewritten.
 #![allow(clippy::unwrap_used, clippy::pedantic, reason = "in a test a panic is the report")]
 
+mod command;
 mod derived;
 mod lost;
 mod receipts;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use urgence::audit::entry::{Line, hex};
-use urgence::audit::{Place, SEAL_EVERY, UNSIGNED_MAX, Verified};
+use urgence::audit::{Checkpoint, Place, SEAL_EVERY, UNSIGNED_MAX, Verified};
+use urgence::sign::NoteSigner;
 
-use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, log_of, store, verified};
+use crate::{Directory, Replica, SEGMENT_LEN, START, accept, files, keys, log_of, store, verified};
 
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -231,4 +232,47 @@ async fn a_segment_that_was_taken_out_with_its_checkpoints_is_a_gap() {
         assert_eq!(found.missing, std::iter::once(hole).collect::<Vec<_>>(), "{word}");
         assert_eq!(found.signed, 4 * SEGMENT_LEN);
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_none_of_a_log_or_bears_another_s_name_is_named() {
+    let directory = log_of(2 * SEGMENT_LEN).await;
+    let right = files(&directory.0);
+    let mut more = right.clone();
+    more.push(("notes.txt".to_owned(), Vec::new()));
+    let fault = verified(&more).unwrap_err();
+    assert_eq!((fault.file.as_str(), fault.place), ("notes.txt", Place::File));
+    let mut renamed = right.clone();
+    renamed[1].0 = format!("{:020}.log", SEGMENT_LEN + 1);
+    let fault = verified(&renamed).unwrap_err();
+    assert_eq!((fault.file, fault.place), (renamed[1].0.clone(), Place::Header));
+}
+
+#[tokio::test]
+async fn entries_that_stand_not_in_the_order_of_the_stream_are_named() {
+    let directory = log_of(SEGMENT_LEN).await;
+    let place = named(&files(&directory.0), |lines| {
+        let parsed = |lines: &Vec<Vec<u8>>, index: usize| {
+            let line = &lines[index + 1];
+            Line::parse(&line[..line.len() - 1], index as u64).unwrap()
+        };
+        let ((ninth, entry), (_, tenth)) = (parsed(lines, 9), parsed(lines, 10));
+        // Its hash is right, and it says that it stands where the next one does.
+        let json = ninth.json.replace(&entry.cursor, &tenth.cursor);
+        lines[10] = Line { json, stored: ninth.stored }.render().into_bytes();
+    });
+    assert_eq!(place, Place::Entry(10));
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_somebody_unknown_is_named_also_before_others() {
+    let directory = log_of(2 * SEAL_EVERY).await;
+    let mut signed = files(&directory.0);
+    let at = signed.iter().position(|(name, _)| name == "checkpoints").unwrap();
+    let notes: Vec<Vec<u8>> = lines(&signed[at].1).chunks(5).map(<[Vec<u8>]>::concat).collect();
+    let first = Checkpoint::open(std::str::from_utf8(&notes[0]).unwrap(), &keys()).unwrap();
+    let stranger = NoteSigner::new("urgence/main", &[8; 32]).unwrap();
+    signed[at].1 = [first.sign(&stranger).into_bytes(), notes[1].clone()].concat();
+    let fault = verified(&signed).unwrap_err();
+    assert_eq!((fault.file.as_str(), fault.place), ("checkpoints", Place::Note(0)));
 }

@@ -87,4 +87,6 @@ fn nothing_is_in_an_empty_tree_and_wild_numbers_are_refused() {
     assert!(!is_included(b"", 0, &[], 0, &Edge::default().root()));
     assert!(!is_included(b"", u64::MAX, &[], u64::MAX, &[0; 32]));
     assert!(!is_included(b"", 5, &[], 5, &[0; 32]));
+    assert_eq!(Edge::from_parts(u64::MAX, vec![[0; 32]; 64]), None);
+    assert_eq!(Edge::from_parts(u64::MAX - 9, vec![[0; 32]; 62]), None);
 }

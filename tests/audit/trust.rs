@@ -55,6 +55,23 @@ async fn a_stranger_s_edge_that_the_stream_does_not_bear_out_is_a_lost_history()
 }
 
 #[tokio::test]
+async fn a_replica_that_was_away_goes_on_at_the_edge_of_somebody_trusted_only() {
+    let (here, away) = (Directory::new(), Directory::new());
+    let store = store().await;
+    accept(&store, 0, 10).await;
+    Replica::new(&store, &away.0).catch_up().await;
+    let mut one = Replica::signing(&store, &here.0, stranger(), Vec::new());
+    one.catch_up().await;
+    accept(&store, 10, 100).await;
+    one.catch_up().await;
+    store.trim(Timestamp::from_millis(START.as_millis() + 1_000_000)).await.unwrap();
+    let mut back = Replica::new(&store, &away.0);
+    let told = back.follower.catch_up().await.unwrap_err();
+    assert!(told.contains("--log-verifier"), "{told}");
+    assert!(matches!(back.record.halted(), Some(Halt::Untrusted(64))));
+}
+
+#[tokio::test]
 async fn a_key_that_lies_with_the_log_is_not_trusted_for_it() {
     let directory = Directory::new();
     let store = store().await;

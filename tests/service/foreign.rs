@@ -271,7 +271,7 @@ async fn the_tour_with_certificates_is_true_line_by_line() {
             assert!(said.contains("first answered after"), "{said}");
         }
         if line.contains("audit verify") {
-            assert!(said.contains("are as they were written"), "{said}");
+            assert!(said.contains("are as they were signed"), "{said}");
         }
     }
     let states: Vec<&str> = states.iter().map(|state| &state["CASE_STATE_".len()..]).collect();

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use urgence::audit::{Follower, LogSettings, Record};
 use urgence::core::incident::{IncidentCommand, IncidentDecision, JoinRule, decide_incident};
 use urgence::core::{CaseId, Deed, Intake, Nature, Policy, Timestamp};
 use urgence::desk::{Desk, DeskSettings, Done, Error};
+use urgence::sign::NoteSigner;
 use urgence::store::{
     AcceptedLoss, Cursor, Facts, IncidentCommit, Outcome, RedisOptions, RedisStore, Said, Store,
     StoreError,
@@ -80,11 +82,25 @@ async fn written_means_that_a_replica_has_it() {
     let told = store.changes(Cursor::default(), 10).await.unwrap();
     let latest = told.last().unwrap().cursor;
     assert!(is_not_replicated(&store.settled(latest).await));
+    let directory = std::env::temp_dir().join(format!("urgence-fence-{}", std::process::id()));
+    let record = Arc::new(Record::new(LogSettings {
+        directory: directory.clone(),
+        desk: "main".parse().unwrap(),
+        signer: Arc::new(NoteSigner::new("urgence/main", &[7; 32]).unwrap()),
+        verifiers: Vec::new(),
+        segment_len: 128,
+    }));
+    let mut log = Follower::new(Arc::clone(&store), Arc::clone(&record));
+    assert!(log.catch_up().await.is_err());
+    assert_eq!((record.size(), record.halted()), (0, None), "it waits, and nothing is lost");
     assert_eq!(load(store.as_ref(), id).await, Some(alone.case));
 
     let replica = replica_of(&primary).await;
     assert!(store.fence(id, 1).await.unwrap());
     assert!(store.settled(latest).await.unwrap());
+    log.catch_up().await.unwrap();
+    assert_eq!(record.size(), 1);
+    std::fs::remove_dir_all(directory).unwrap();
     for number in 1..=20 {
         let at = now(store.as_ref()).await;
         let next = accepted(&new(number), at, &Policy::built_in());
