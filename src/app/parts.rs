@@ -131,7 +131,7 @@ impl RunningDesk {
         Arc::clone(&self.desk)
     }
 
-    /// Takes over what was read again, or nothing of it.
+    /// Takes over what was read again; of policy, contacts and sinks all or nothing.
     async fn replace(&self, found: DeskConfiguration) {
         let desk = self.desk.name();
         let policy = found.policy.id();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use governor::clock::{Clock, MonotonicClock};
@@ -57,8 +57,18 @@ type Own<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock
 pub(super) struct Admission<C: Clock = MonotonicClock> {
     clock: C,
     in_force: ArcSwap<InForce<C>>,
-    lines: Mutex<HashMap<AuthorityId, Arc<Semaphore>>>,
+    lines: Mutex<HashMap<(AuthorityId, Class), Arc<Semaphore>>>,
     is_memory_short: AtomicBool,
+}
+
+/// A request whose turn it is.
+pub struct Turn {
+    pub(super) intake: Intake,
+    /// Why it is refused, unless it was accepted before.
+    pub(super) verdict: Result<(), Error>,
+    pub(super) started: Instant,
+    /// Ends when this is dropped.
+    pub(super) _place: Option<OwnedSemaphorePermit>,
 }
 
 /// How a request goes on.
@@ -142,12 +152,12 @@ impl<C: Clock + Clone> Admission<C> {
         spent.map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
-    /// Waits for its turn among those of the same authority. The turn ends when what is returned is
-    /// dropped.
-    pub(super) async fn turn(&self, authority: &AuthorityId) -> OwnedSemaphorePermit {
+    /// Waits for its turn among those of the same authority and class. The turn ends when what is returned
+    /// is dropped.
+    pub(super) async fn turn(&self, authority: &AuthorityId, class: Class) -> OwnedSemaphorePermit {
         let line = {
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let line = lines.entry(authority.clone());
+            let line = lines.entry((authority.clone(), class));
             Arc::clone(line.or_insert_with(|| Arc::new(Semaphore::new(ABREAST))))
         };
         line.acquire_owned().await.expect("it is never closed")
@@ -301,12 +311,14 @@ mod tests {
         let french: AuthorityId = "fr-pnij".parse().unwrap();
         let mut turns = Vec::new();
         for _ in 0..ABREAST {
-            turns.push(admission.turn(&french).await);
+            turns.push(admission.turn(&french, Class::Emergency).await);
         }
-        let waiting = admission.turn(&french);
+        let waiting = admission.turn(&french, Class::Emergency);
         tokio::pin!(waiting);
         assert!(futures_util::poll!(&mut waiting).is_pending());
-        drop(admission.turn(&"de-bka".parse().unwrap()).await);
+        drop(admission.turn(&"de-bka".parse().unwrap(), Class::Emergency).await);
+        // What only waits to be refused keeps no emergency waiting.
+        drop(admission.turn(&french, Class::Routine).await);
         turns.pop();
         drop(waiting.await);
         admission.forget_idle();

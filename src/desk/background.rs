@@ -2,12 +2,18 @@
 //! what of that calls for more care. It is looked up while the request waits to be stored; what cannot
 //! be found out keeps nobody waiting.
 
+use std::time::Duration;
+
 use futures_util::future::join;
+use tokio::time::timeout;
 
 use super::{Desk, Error, Index, Store};
 use crate::core::risk::Background;
 use crate::core::time::millis;
 use crate::core::{CaseId, Intake};
+
+/// How long the looks may take: a connection for reads that has fallen silent is noticed only later.
+const TAKES_MAX: Duration = Duration::from_millis(250);
 
 impl<S: Store> Desk<S> {
     /// Notes on a request what is known of where it comes from.
@@ -15,15 +21,21 @@ impl<S: Store> Desk<S> {
         let targets = &intake.facts.fingerprints;
         // Found now, duplicates cost the case no change of their own later. What is not found, for a
         // read that fails, the follower of the stream finds.
-        let (related, looked_up) =
-            join(self.with_same_target(id, targets, None), self.look_up(intake)).await;
-        intake.likely_duplicates = related.unwrap_or_default();
-        match looked_up {
-            Ok(background) => intake.risks = background.risks(&self.live().risk),
-            Err(error) => {
-                tracing::warn!(%error, "a request was taken in without a look at where it comes from");
+        let looks = join(self.with_same_target(id, targets, None), self.look_up(intake));
+        let problem = match timeout(TAKES_MAX, looks).await {
+            Ok((related, looked_up)) => {
+                intake.likely_duplicates = related.unwrap_or_default();
+                match looked_up {
+                    Ok(background) => {
+                        intake.risks = background.risks(&self.live().risk);
+                        return;
+                    }
+                    Err(error) => error.to_string(),
+                }
             }
-        }
+            Err(_) => format!("no answer within {TAKES_MAX:?}"),
+        };
+        tracing::warn!(problem, "a request was taken in without a look at where it comes from");
     }
 
     async fn look_up(&self, intake: &Intake) -> Result<Background, Error> {

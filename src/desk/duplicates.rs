@@ -3,7 +3,7 @@
 //! It follows the events stream as a reader of its own, so that no request is missed when a process
 //! dies between taking it in and comparing it. Flagging a case twice changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use tokio::time::sleep;
 use super::{Desk, Error, Extras, Index, Store};
 use crate::clock::monotonic_now;
 use crate::core::{
-    Case, CaseId, Change, Command, Event, Fingerprint, Refusal, Risk, Sorting, Timestamp,
+    AuthorityId, Case, CaseId, Change, Command, Event, Fingerprint, Refusal, Risk, Sorting,
+    Timestamp,
 };
 use crate::store::StoreError;
 
@@ -106,17 +107,27 @@ impl<S: Store> Duplicates<S> {
         let targets = &case.facts.fingerprints;
         let others = self.desk.with_same_target(id, targets, Some(case.accepted_at)).await?;
         let ids: Vec<CaseId> = others.iter().copied().collect();
-        let mut authorities = BTreeSet::from([case.authority.clone()]);
         let related: Vec<Case> =
             self.desk.store.load(&ids).await?.cases.into_iter().flatten().flatten().collect();
-        authorities.extend(related.iter().map(|other| other.authority.clone()));
-        let risk = self.desk.live().risk.across(authorities.len() as u64 - 1);
+        let mut asked_by: BTreeMap<Fingerprint, BTreeSet<&AuthorityId>> = BTreeMap::new();
+        for one in std::iter::once(&case).chain(&related) {
+            for target in &one.facts.fingerprints {
+                asked_by.entry(*target).or_default().insert(&one.authority);
+            }
+        }
+        // Of one and the same target: two authorities with a third in common are nobody's concern.
+        let limits = &self.desk.live().risk;
+        let risk = |one: &Case| {
+            let targets = one.facts.fingerprints.iter().filter_map(|target| asked_by.get(target));
+            let others = targets.map(|authorities| authorities.len() as u64 - 1).max();
+            limits.across(others.unwrap_or(0))
+        };
         for other in &related {
             self.flag(other, &BTreeSet::from([id])).await?;
-            self.warn(other, risk).await?;
+            self.warn(other, risk(other)).await?;
         }
         self.flag(&case, &others).await?;
-        self.warn(&case, risk).await
+        self.warn(&case, risk(&case)).await
     }
 
     /// Notes what calls for more care in verifying a case, unless it is noted.

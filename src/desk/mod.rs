@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use governor::clock::MonotonicClock;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::clock::monotonic_now;
 use crate::core::policy::live::Live;
@@ -43,6 +43,7 @@ pub use crate::store::{
 use crate::telemetry::metrics::{self, Submitted};
 
 use admission::Passage;
+pub use admission::Turn;
 pub use claim_next::{ClaimLine, WAIT_MAX};
 pub use duplicates::Duplicates;
 pub use error::Error;
@@ -160,15 +161,47 @@ impl<S: Store> Desk<S> {
     /// Takes a request in. When this returns, the case is durable.
     ///
     /// # Errors
+    /// As [`Desk::take_in`].
+    pub async fn submit(&self, intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
+        let turn = self.admit(intake).await;
+        // Boxed, as it is large and every call carries it.
+        Box::pin(self.take_in(turn, request)).await
+    }
+
+    /// Finds out whether a request may be asked, and waits until it is its turn. Whoever drops this has
+    /// left the line.
+    pub async fn admit(&self, mut intake: Intake) -> Turn {
+        let started = monotonic_now();
+        let (verdict, turn) = match self.entitle(&mut intake).await {
+            Ok(()) => self.stand_in_line(&intake).await,
+            Err(error) => (Err(error), None),
+        };
+        Turn { intake, verdict, started, _place: turn }
+    }
+
+    async fn stand_in_line(
+        &self,
+        intake: &Intake,
+    ) -> (Result<(), Error>, Option<OwnedSemaphorePermit>) {
+        let verdict = match self.admission.passage(intake, self.store.is_pressed()) {
+            Passage::Free => return (Ok(()), None),
+            Passage::InLine => Ok(()),
+            Passage::Refused(error) => Err(error),
+        };
+        (verdict, Some(self.admission.turn(&intake.authority, intake.nature.class()).await))
+    }
+
+    /// Takes in what may be asked, and finds what was accepted before. When this returns, the case is
+    /// durable.
+    ///
+    /// # Errors
     /// The registry does not let this authority ask this, another request was made under the same
     /// id, or the case is not known to be stored.
-    pub async fn submit(&self, mut intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
-        let started = monotonic_now();
-        let id = intake.case_id();
-        let submitted = match self.admit(&mut intake).await {
-            // Boxed, as it is large and every call carries it.
-            Ok(()) => Box::pin(self.take_in(intake, request)).await,
-            Err(error) => self.admitted_before(id, &intake, error).await,
+    pub async fn take_in(&self, turn: Turn, request: Vec<u8>) -> Result<Done, Error> {
+        let Turn { intake, verdict, started, _place } = turn;
+        let submitted = match verdict {
+            Ok(()) => self.keep(intake, request).await,
+            Err(error) => self.admitted_before(intake.case_id(), &intake, error).await,
         };
         let result = match &submitted {
             Ok(done) if done.is_replayed => Submitted::Replayed,
@@ -183,20 +216,6 @@ impl<S: Store> Desk<S> {
         };
         metrics::submitted(result, started.elapsed());
         submitted
-    }
-
-    /// Takes in what may be asked, at once or when it is its turn.
-    async fn take_in(&self, intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
-        let authority = intake.authority.clone();
-        let _turn = match self.admission.passage(&intake, self.store.is_pressed()) {
-            Passage::Free => None,
-            Passage::InLine => Some(self.admission.turn(&authority).await),
-            Passage::Refused(error) => {
-                let _turn = self.admission.turn(&authority).await;
-                return self.admitted_before(intake.case_id(), &intake, error).await;
-            }
-        };
-        self.keep(intake, request).await
     }
 
     async fn keep(&self, mut intake: Intake, request: Vec<u8>) -> Result<Done, Error> {
@@ -222,7 +241,7 @@ impl<S: Store> Desk<S> {
     }
 
     /// Looks the authority up, and which open incident the request belongs to.
-    async fn admit(&self, intake: &mut Intake) -> Result<(), Error> {
+    async fn entitle(&self, intake: &mut Intake) -> Result<(), Error> {
         let registry = self.registry();
         if intake.authority.is_synthetic() {
             return Err(NotEntitled::NotListed.into());

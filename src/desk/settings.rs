@@ -58,8 +58,8 @@ impl<S: Store> Desk<S> {
     /// accepted under, so the contacts that those name must still be reachable.
     ///
     /// # Errors
-    /// A contact that an open case names is missing, or the open cases cannot be read; the policy stays
-    /// as it was then.
+    /// A contact that an open case names is missing, or the open cases cannot be read, or the policy cannot
+    /// be kept; policy and contacts stay as they were then.
     pub async fn replace(
         &self,
         policy: Policy,
@@ -68,6 +68,7 @@ impl<S: Store> Desk<S> {
     ) -> Result<(), Error> {
         let rates = registry.rates();
         self.registry.store(registry.into());
+        self.admission.replace(self.live().admission, rates.clone());
         let missing: Vec<ContactName> = self
             .contacts_of_open_cases()
             .await?
@@ -82,7 +83,11 @@ impl<S: Store> Desk<S> {
         self.policies.replace(policy);
         self.admission.replace(live.admission, rates);
         self.live.store(live.into());
-        self.settle_settings().await
+        // What is in force is in force, whether or not that can be told now: upkeep goes on trying.
+        if let Err(error) = self.settle_settings().await {
+            tracing::warn!(%error, "what was read anew is not in the record yet; trying on");
+        }
+        Ok(())
     }
 
     /// Looks up what is new in the registry, and tells the record which registry and policy are in force,

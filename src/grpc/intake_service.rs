@@ -15,7 +15,7 @@ use super::watching::{self, Stream};
 use super::wire::case_entry::Said;
 use super::wire::intake_service_server::IntakeService;
 use super::wire::{self, intake_service_watch_request::Scope};
-use super::{records, status, submission, tokens};
+use super::{records, serve, status, submission, tokens};
 use crate::core::intake::{Checks, check_optional_text, check_text};
 use crate::core::policy::live::Holding;
 use crate::core::{AuthorityId, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, ShownTo};
@@ -31,7 +31,7 @@ impl<S: Store> IntakeService for IntakeCalls<S> {
         &self,
         request: Request<wire::SubmitRequest>,
     ) -> Result<Response<wire::SubmitResponse>, Status> {
-        self.0.serve("Submit", request, submit).await
+        self.0.serve_waiting("Submit", request, submit).await
     }
 
     async fn get(
@@ -129,12 +129,17 @@ async fn submit<S: Store>(
     let having = edge.desks.having(intake.case_id()).await.map_err(status::error)?;
     let desk = having.map_or(desk, Arc::clone);
     intake.by = Some(caller.at(&desk).actor());
-    let done = desk.submit(intake, body).await.map_err(status::error)?;
-    Ok(wire::SubmitResponse {
-        case: Some(convert::case_status(desk.name(), &done.case)),
-        replayed: done.is_replayed,
-        receipt: edge.records.receipt(desk.name(), &done.case),
+    let turn = desk.admit(intake).await;
+    let records = edge.records.clone();
+    serve::detached(&edge.work, async move {
+        let done = desk.take_in(turn, body).await.map_err(status::error)?;
+        Ok(wire::SubmitResponse {
+            case: Some(convert::case_status(desk.name(), &done.case)),
+            replayed: done.is_replayed,
+            receipt: records.receipt(desk.name(), &done.case),
+        })
     })
+    .await
 }
 
 /// The case, if it is the caller's; what is not theirs is not there.

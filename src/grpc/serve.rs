@@ -60,10 +60,19 @@ impl<S: Store> Clone for Edge<S> {
     }
 }
 
+/// Does work that outlives the call: a client that hangs up cannot cut a commit in two.
+pub(super) async fn detached<R: Send + 'static>(
+    tracker: &TaskTracker,
+    work: impl Future<Output = Result<R, Status>> + Send + 'static,
+) -> Result<R, Status> {
+    // It panicked, which has been logged where it happened.
+    tracker.spawn(work.in_current_span()).await.unwrap_or_else(|_| Err(status::fault()))
+}
+
 impl<S: Store> Edge<S> {
     /// Answers one call of the method with this label.
     ///
-    /// What `answer` does outlives the call: a client that hangs up cannot cut a commit in two.
+    /// What `answer` does outlives the call.
     pub(super) async fn serve<M, R, F>(
         &self,
         method: &'static str,
@@ -74,19 +83,15 @@ impl<S: Store> Edge<S> {
         R: Send + 'static,
         F: Future<Output = Result<R, Status>> + Send + 'static,
     {
-        let work = self.work.clone();
-        let detached = |edge, caller, message| {
-            let work = work.spawn(answer(edge, caller, message).in_current_span());
-            async {
-                // It panicked, which has been logged where it happened.
-                work.await.unwrap_or_else(|_| Err(status::fault()))
-            }
+        let detached = |edge: Self, caller, message| async {
+            let work = edge.work.clone();
+            detached(&work, answer(edge, caller, message)).await
         };
         self.serve_waiting(method, request, detached).await
     }
 
-    /// Like [`Edge::serve`], for a call that waits and writes nothing by itself: it ends with the
-    /// call, so that nobody stands in line for a caller who has gone away.
+    /// Like [`Edge::serve`], for a call that waits: what it does not detach ends with the call, so that
+    /// nobody stands in line for a caller who has gone away.
     pub(super) async fn serve_waiting<M, R, F>(
         &self,
         method: &'static str,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 use urgence::grpc::wire;
@@ -11,13 +12,19 @@ use crate::calls::{ANA, BO, Caller, FRENCH, Stage, assert_error, held};
 use crate::messages::asking;
 use crate::service::Service;
 use crate::support::redis::TestRedis;
-use crate::support::wait::pace;
+use crate::support::wait::{eventually, pace};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn routine() -> wire::SubmitRequest {
     let mut message = asking(&[DataCategory::Subscriber]);
     let request = message.request.as_mut().unwrap();
     request.emergency.as_mut().unwrap().nature = Nature::Routine.into();
     message
+}
+
+fn urgently() -> wire::SubmitRequest {
+    asking(&[DataCategory::Subscriber])
 }
 
 /// The time that a refusal says to wait.
@@ -93,7 +100,7 @@ async fn a_caller_has_so_many_watches() {
     assert_error(one_more, Code::ResourceExhausted, "TOO_MANY_WATCHES");
     bo.desk().watch(bo.by(watch.clone())).await.unwrap();
     open.pop();
-    crate::support::wait::eventually("there is room again", Duration::from_secs(20), async || {
+    eventually("there is room again", Duration::from_secs(20), async || {
         ana.desk().watch(ana.by(watch.clone())).await.is_ok()
     })
     .await;
@@ -132,4 +139,39 @@ async fn a_message_and_its_metadata_have_their_bounds() {
     assert!(with_metadata(17 * 1024).await.is_err());
     // The connection goes on.
     with_metadata(10).await.unwrap();
+}
+
+/// Who has hung up was promised nothing, and takes up neither memory nor anybody's place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_gone_away_stands_in_no_line() {
+    const ABREAST: usize = 16;
+    let stage = Stage::with("[admission]\nemergency = { per_minute = 1, burst = 1 }\n");
+    let portal = stage.caller(FRENCH);
+    portal.submits(urgently()).await;
+    // What is in the line is held back, so that nobody behind it gets on.
+    stage.redis.command(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    let mut waiting = JoinSet::new();
+    for _ in 0..ABREAST {
+        let (mut intake, message) = (portal.intake(), portal.by(urgently()));
+        waiting.spawn(async move { intake.submit(message).await.is_ok() });
+    }
+    let in_line = "urgence_admissions_total{class=\"emergency\",result=\"in_line\"}";
+    let stand = async |count: usize| {
+        eventually("they stand in line", PATIENCE, async || {
+            stage.service.metric(in_line).await >= count as f64
+        })
+        .await;
+    };
+    stand(ABREAST).await;
+    let (mut intake, message) = (portal.intake(), portal.by(urgently()));
+    let gone = tokio::spawn(async move { intake.submit(message).await });
+    stand(ABREAST + 1).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    stage.redis.command(&["CLIENT", "UNPAUSE"]);
+    waiting.join_all().await;
+    // Whoever comes after has had the place that it would have had.
+    portal.submits(urgently()).await;
+    let cases = stage.redis.command(&["ZCARD", "{urgence:main}:cases"]);
+    assert!(cases.parse::<usize>().unwrap() <= ABREAST + 2, "{cases}");
 }

@@ -190,6 +190,16 @@ async fn an_accept_whose_answer_drips_in_is_answered() {
     an_accept_meets(Fault::Drip, expected).await;
 }
 
+/// Where a request comes from is looked up while it waits to be stored, and keeps it from nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_taken_in_though_where_it_comes_from_is_not_answered() {
+    let room = Room::with_faults_at(b"ZCOUNT").await;
+    room.proxy.arm(Fault::CutBefore, 1);
+    let done = room.submit(&request(1)).await.unwrap();
+    assert_eq!(room.proxy.bitten(), 1);
+    assert_eq!((done.is_replayed, done.case.risks), (false, [].into()));
+}
+
 async fn a_wake_meets(fault: Fault, goes_wrong: bool) {
     let room = Room::start().await;
     let ids = [request(1).case_id(), request(2).case_id()];

@@ -110,6 +110,23 @@ async fn written_means_that_a_replica_has_it() {
     }
 }
 
+/// What is read anew holds whether or not a replica is there to have it told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_is_whole_while_the_replica_is_away() {
+    let primary = start_redis();
+    let store = open_replicated(&primary).await;
+    let desk = desk(&store);
+    let mut rules = Policy::built_in().rules().clone();
+    rules.lease = Duration::from_secs(77);
+    let other = Policy::new(rules).unwrap();
+    let (live, registry) = ((*desk.live()).clone(), (*desk.registry()).clone());
+    desk.replace(other.clone(), live, registry).await.unwrap();
+    assert_eq!(desk.policy().id(), other.id());
+    assert!(desk.settle_settings().await.is_err(), "it is not told yet");
+    let _replica = replica_of(&primary).await;
+    desk.settle_settings().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_wrote_nothing_needs_no_replica() {
     let primary = start_redis();

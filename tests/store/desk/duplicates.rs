@@ -42,6 +42,25 @@ fn finder<S: Store>(desk: &Arc<Desk<S>>) -> Duplicates<S> {
     Duplicates::new(Arc::clone(desk))
 }
 
+/// Whoever asks about two targets makes nobody suspicious who asks about one of them alone.
+#[tokio::test]
+async fn the_authorities_that_count_ask_about_one_and_the_same_target() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let finder = finder(&replica.desk);
+    let same = replica.submit(about("fr-pnij", "1", &["zoe"])).await.id;
+    let other = replica.submit(about("be-fccu", "1", &["her phone"])).await.id;
+    finder.pass(true).await.unwrap();
+    let both = replica.submit(about("fr-pnij", "2", &["zoe", "her phone"])).await.id;
+    finder.pass(false).await.unwrap();
+    let is_across = async |id: CaseId| {
+        load(store.as_ref(), id).await.unwrap().risks.contains(&Risk::TargetAcrossAuthorities)
+    };
+    assert!(is_across(both).await && is_across(other).await);
+    assert!(!is_across(same).await, "one authority alone asks about it");
+    assert_eq!(flagged(store.as_ref(), same).await, [both].into(), "and is told of its own");
+}
+
 #[tokio::test]
 async fn cases_of_two_authorities_about_one_target_are_flagged_on_both_once() {
     let store = memory();
