@@ -18,6 +18,8 @@ pub struct Figures {
     pub targets: u64,
     /// How often data was sent for them.
     pub disclosures: u64,
+    /// For how many of them any was.
+    pub disclosed_to: u64,
     /// How many turned out to be from somebody else than they said.
     pub frauds: u64,
     /// For how many each reason was given; a request whose categories were refused for two reasons
@@ -56,6 +58,7 @@ impl Figures {
         self.requests += 1;
         self.targets += u64::from(case.facts.targets);
         self.disclosures += case.disclosures.len() as u64;
+        self.disclosed_to += u64::from(!case.disclosures.is_empty());
         if case.ended.is_some_and(|ended| ended.outcome == Outcome::FraudConfirmed) {
             self.frauds += 1;
         } else {
@@ -81,6 +84,7 @@ impl Figures {
         self.requests += other.requests;
         self.targets += other.targets;
         self.disclosures += other.disclosures;
+        self.disclosed_to += other.disclosed_to;
         self.frauds += other.frauds;
         for (reason, count) in other.refusals {
             *self.refusals.entry(reason).or_default() += count;
@@ -95,6 +99,13 @@ impl Figures {
 
     pub(super) fn answered(&self) -> u64 {
         self.waits.values().sum()
+    }
+
+    /// The fewest requests that anything is said of the times of: those that were answered, or those that
+    /// can be judged; 0 where there are neither.
+    pub(super) fn fewest_timed(&self) -> u64 {
+        let counts = [self.kept.judged, self.answered()];
+        counts.into_iter().filter(|count| *count > 0).min().unwrap_or(0)
     }
 
     /// How long first responses took; `None` where there was none.

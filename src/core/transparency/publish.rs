@@ -7,7 +7,10 @@
 //!
 //! What became of requests is told of single cells only, and only if it became of enough of them: in
 //! rows that were put together it would tell how large one of their cells is. The promise and the waits
-//! are told of every row in which they are of enough requests.
+//! are told of every row in which both are of enough requests.
+//!
+//! Where all requests together are enough, their total is told, though somebody who knew the largest cell
+//! to be their own could take it off: everything in one row is as little as there can be.
 
 use std::collections::BTreeMap;
 
@@ -148,39 +151,47 @@ fn together(parts: Vec<Figures>, min: u64) -> Result<Figures, Vec<Figures>> {
 
 /// What is told of each row, and of all.
 fn shown(blocks: Vec<Block>, all: &Figures, min: u64) -> (Vec<Row>, Shown) {
-    let pool_of = |size: fn(&Figures) -> u64| {
-        let sizes: Vec<u64> = blocks.iter().map(|(_, figures)| size(figures)).collect();
-        pool(&sizes, min)
-    };
-    let judged = pool_of(|figures| figures.kept.judged);
-    let answered = pool_of(Figures::answered);
+    // Promise and waits are told together or not at all: one of them bounds what the other leaves out.
+    let sizes: Vec<u64> = blocks.iter().map(|(_, figures)| figures.fewest_timed()).collect();
+    let untimed = pool(&sizes, min);
     let mut total = Shown {
         requests: all.requests,
         targets: all.targets,
         disclosures: Some(0),
         frauds: Some(0),
         refusals: BTreeMap::new(),
-        kept: Some(all.kept).filter(|kept| kept.judged > 0 && judged.is_safe),
-        waits: all.waits().filter(|_| answered.is_safe),
+        kept: Some(all.kept).filter(|kept| kept.judged > 0 && untimed.is_safe),
+        waits: all.waits().filter(|_| untimed.is_safe),
     };
     let mut rows = Vec::with_capacity(blocks.len());
     for (index, (scope, figures)) in blocks.into_iter().enumerate() {
         let is_cell = matches!(scope, Scope::Cell(_));
-        let may_tell = |count: &u64| is_cell && (*count == 0 || *count >= min);
+        let is_timed = !untimed.parts.contains(&index);
+        let may_tell = |requests: u64| is_cell && (requests == 0 || requests >= min);
         let shown = Shown {
             requests: figures.requests,
             targets: figures.targets,
-            kept: Some(figures.kept)
-                .filter(|kept| kept.judged > 0 && !judged.parts.contains(&index)),
-            waits: figures.waits().filter(|_| !answered.parts.contains(&index)),
-            disclosures: Some(figures.disclosures).filter(may_tell),
-            frauds: Some(figures.frauds).filter(may_tell),
-            refusals: figures.refusals.into_iter().filter(|(_, count)| may_tell(count)).collect(),
+            kept: Some(figures.kept).filter(|kept| kept.judged > 0 && is_timed),
+            waits: figures.waits().filter(|_| is_timed),
+            disclosures: Some(figures.disclosures).filter(|_| may_tell(figures.disclosed_to)),
+            frauds: Some(figures.frauds).filter(|frauds| may_tell(*frauds)),
+            refusals: if is_cell { refusals(&figures, min) } else { BTreeMap::new() },
         };
         total.add_what_became(&shown);
         rows.push(Row { scope, shown });
     }
     (rows, total)
+}
+
+/// The reasons that are told of a row: its size less what is told of them gives none of the others away.
+fn refusals(figures: &Figures, min: u64) -> BTreeMap<RefusalReason, u64> {
+    let given: u64 = figures.refusals.values().sum();
+    let for_none = figures.requests.saturating_sub(given);
+    let sizes: Vec<u64> = figures.refusals.values().copied().chain([for_none]).collect();
+    let untold = pool(&sizes, min);
+    let told = figures.refusals.iter().enumerate();
+    let told = told.filter(|(index, _)| untold.is_safe && !untold.parts.contains(index));
+    told.map(|(_, (reason, count))| (*reason, *count)).collect()
 }
 
 impl Shown {

@@ -127,6 +127,11 @@ fn read_figures(figures: &wire::TransparencyFigures) -> Option<Shown> {
         within_target: promise.within_target,
         within_limit: promise.within_limit,
     });
+    if kept.is_some_and(|kept| {
+        kept.within_target > kept.within_limit || kept.within_limit > kept.judged
+    }) {
+        return None;
+    }
     let waits = match &figures.first_response {
         None => None,
         Some(waits) => Some(Waits {
