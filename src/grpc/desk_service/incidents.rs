@@ -82,7 +82,9 @@ pub(super) async fn close_incident<S: Store>(
     let done = desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await;
     let done = done.map_err(status::error)?;
     let replayed = done.is_replayed;
-    Ok(wire::CloseIncidentResponse { incident: Some(incident(&desk, done.status)), replayed })
+    // Who reads the facts is recorded where a case is read.
+    let status = IncidentStatus { facts: None, ..done.status };
+    Ok(wire::CloseIncidentResponse { incident: Some(incident(&desk, status)), replayed })
 }
 
 /// An incident and how it stands.
