@@ -18,7 +18,7 @@ use crate::outbound::Outbound;
 use crate::pager::{Courier, Pager, Seen, Ways};
 use crate::seal::KeyRing;
 use crate::sign::NoteSigner;
-use crate::store::RedisStore;
+use crate::store::{History, RedisStore};
 use crate::timer::{MemoryCourier, Taken, Timer};
 
 /// What a desk is started with.
@@ -78,7 +78,6 @@ impl RunningDesk {
         let ways = Ways::new(outbound.clone(), sinks, links);
         let courier = Arc::new(Courier::new(Arc::clone(&desk), ways));
         let timer = Timer::new(Arc::clone(&desk));
-        let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for);
         let findings = Arc::new(Findings::new());
         let record = Arc::new(Record::new(LogSettings {
             directory: settings.audit_directory(desk.name()),
@@ -87,6 +86,9 @@ impl RunningDesk {
             verifiers: settings.log_verifier.clone(),
             segment_len: audit::SEGMENT_LEN,
         }));
+        let history = Arc::clone(&record);
+        let history = move || if history.is_whole() { History::Whole } else { History::Doubtful };
+        let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for, history);
         let known = KnownDesk {
             name: desk.name().clone(),
             store: Arc::clone(&store),

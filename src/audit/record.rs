@@ -1,6 +1,7 @@
 //! The log as those see it who read it: proofs, entries, checks, and how it stands.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ pub struct Record {
     shown: ArcSwapOption<Shown>,
     halted: Mutex<Option<Halt>>,
     caught_up_at: Mutex<Instant>,
+    has_caught_up: AtomicBool,
 }
 
 /// How a log stands.
@@ -115,6 +117,7 @@ impl Record {
             shown: ArcSwapOption::empty(),
             halted: Mutex::new(None),
             caught_up_at: Mutex::new(monotonic_now()),
+            has_caught_up: AtomicBool::new(false),
         }
     }
 
@@ -189,7 +192,14 @@ impl Record {
         *lock(&self.halted) = Some(halt);
     }
 
+    /// Whether the stream was found just now to hold all that the log knows of.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.has_caught_up.load(Ordering::Relaxed) && self.problems().is_empty()
+    }
+
     pub(super) fn caught_up(&self) {
+        self.has_caught_up.store(true, Ordering::Relaxed);
         *lock(&self.caught_up_at) = monotonic_now();
     }
 

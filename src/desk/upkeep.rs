@@ -11,7 +11,7 @@ use super::Desk;
 use crate::clock::monotonic_now;
 use crate::core::time::millis;
 use crate::core::{Timestamp, What};
-use crate::store::Store;
+use crate::store::{History, Store};
 use crate::telemetry::metrics;
 
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
@@ -24,14 +24,21 @@ pub struct Upkeep<S> {
     desk: Arc<Desk<S>>,
     /// How long changes are kept for those who come back to a watch.
     events_kept_for: Duration,
+    /// What those who keep the record of what was told say of the store.
+    history: Box<dyn Fn() -> History + Send + Sync>,
     figures_read_at: Arc<Mutex<Instant>>,
 }
 
 impl<S: Store> Upkeep<S> {
-    /// Upkeep of a desk that keeps its changes for `events_kept_for`.
-    pub fn new(desk: Arc<Desk<S>>, events_kept_for: Duration) -> Self {
+    /// Upkeep of a desk that keeps its changes for `events_kept_for`, and destroys no key unless `history`
+    /// is whole.
+    pub fn new(
+        desk: Arc<Desk<S>>,
+        events_kept_for: Duration,
+        history: impl Fn() -> History + Send + Sync + 'static,
+    ) -> Self {
         let figures_read_at = Arc::new(Mutex::new(monotonic_now()));
-        Self { desk, events_kept_for, figures_read_at }
+        Self { desk, events_kept_for, history: Box::new(history), figures_read_at }
     }
 
     /// When the gauges were last read from the store.
@@ -79,7 +86,7 @@ impl<S: Store> Upkeep<S> {
     /// Looks after what is sealed, and tells which keys were destroyed; the labels of those of which that
     /// fails stay in `untold` for the next look.
     async fn tend(&self, untold: &mut Vec<String>) {
-        match self.desk.store.tend_seals().await {
+        match self.desk.store.tend_seals((self.history)()).await {
             Ok(tended) => untold.extend(tended.destroyed.iter().map(ToString::to_string)),
             Err(error) => tracing::warn!(%error, "what is sealed could not be looked after"),
         }

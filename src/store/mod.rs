@@ -226,9 +226,12 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
 
     /// Seals what was said in cases that have ended so that it can be destroyed when it is no longer
-    /// needed, and destroys the keys of what was purged; what was done. A store that seals nothing has
-    /// nothing to do.
-    fn tend_seals(&self) -> impl Future<Output = Result<Tended, StoreError>> + Send {
+    /// needed, and destroys the keys of what was purged, unless the `history` is doubtful; what was done.
+    /// A store that seals nothing has nothing to do.
+    fn tend_seals(
+        &self,
+        _history: History,
+    ) -> impl Future<Output = Result<Tended, StoreError>> + Send {
         std::future::ready(Ok(Tended::default()))
     }
 
@@ -292,6 +295,16 @@ pub struct Inspection {
     /// Whether every index has it where it belongs. A case that was written between two looks counts
     /// as right: it wrote its entries then.
     pub is_indexed: bool,
+}
+
+/// Whether the store still holds all that it was told. One that was put back to an older state knows of
+/// nothing that the keys of what was told since have sealed, and has no say over them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// It does.
+    Whole,
+    /// It may not, or nobody has looked yet.
+    Doubtful,
 }
 
 /// What one look at what is sealed has come to.

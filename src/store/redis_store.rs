@@ -19,10 +19,10 @@ use super::script::{Again, CommitScript};
 use super::sealing::Sealer;
 use super::tending::Tending;
 use super::{
-    AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected,
-    Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor, SeenItem,
-    StandingCommit, Store, StoreError, Tended, audit_edge, codec, inspection, outbox, reads,
-    values,
+    AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, History, IncidentCommit, Index,
+    Inspected, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor,
+    SeenItem, StandingCommit, Store, StoreError, Tended, audit_edge, codec, inspection, outbox,
+    reads, values,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
@@ -412,8 +412,8 @@ impl Store for RedisStore {
             .await
     }
 
-    async fn tend_seals(&self) -> Result<Tended, StoreError> {
-        self.tend().await
+    async fn tend_seals(&self, history: History) -> Result<Tended, StoreError> {
+        self.tend(history).await
     }
 
     async fn park(&self, cursor: Cursor) -> Result<(), StoreError> {

@@ -106,7 +106,9 @@ async fn a_quiet_log_is_signed_all_the_same() {
     let store = store().await;
     accept(&store, 0, 5).await;
     let mut replica = Replica::new(&store, &directory.0);
+    assert!(!replica.record.is_whole(), "nobody has looked yet");
     replica.catch_up().await;
+    assert!(replica.record.is_whole());
     assert_eq!(replica.record.signed(), 0);
     store.set_now(START + Duration::from_millis(4) + urgence::audit::UNSIGNED_MAX);
     replica.catch_up().await;

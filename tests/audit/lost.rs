@@ -19,6 +19,7 @@ async fn found_with(other: &Arc<MemoryStore>) -> String {
     let told = replica.follower.catch_up().await.unwrap_err();
     assert!(matches!(replica.record.halted(), Some(Halt::HistoryLost(_))));
     assert_eq!(replica.record.problems().len(), 1);
+    assert!(!replica.record.is_whole(), "nothing rests on such a stream");
     // It stays so: nothing that comes later is signed.
     accept(other, 5_000, 100).await;
     assert_eq!(replica.follower.catch_up().await, Err(told.clone()));
