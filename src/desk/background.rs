@@ -12,8 +12,9 @@ use crate::core::risk::Background;
 use crate::core::time::millis;
 use crate::core::{CaseId, Intake};
 
-/// How long the looks may take: a connection for reads that has fallen silent is noticed only later.
-const TAKES_MAX: Duration = Duration::from_millis(250);
+/// How long the looks may take: a connection for reads that has fallen silent is noticed only later. A Redis
+/// that is busy for less would let the request wait to be stored just as long.
+const TAKES_MAX: Duration = Duration::from_secs(1);
 
 impl<S: Store> Desk<S> {
     /// Notes on a request what is known of where it comes from.
