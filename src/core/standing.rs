@@ -57,7 +57,7 @@ pub enum StandingCommand {
 pub enum StandingDecision {
     /// It becomes this, and that is told.
     Next(Box<AuthorityStanding>, What),
-    /// It is so already.
+    /// This very act has done it already.
     AlreadyTrue,
     /// It cannot be done.
     Refused(StandingRefusal),
@@ -107,10 +107,13 @@ impl AuthorityStanding {
         next.memory.remember(act);
         let (authority, version) = (self.authority.clone(), next.version);
         let what = match (command, &self.suspension) {
-            // Two people who see the same danger at once are not told that one of them was wrong.
-            (StandingCommand::Suspend(_), Some(_)) => return StandingDecision::AlreadyTrue,
-            (StandingCommand::Suspend(reason), None) => {
-                next.suspension = Some(Suspension { by: act.by.clone(), at: now, reason });
+            // Two people who see the same danger at once are not told that one of them was wrong. The first
+            // one's suspension stands, and both acts are recorded, so that neither suspends again when it
+            // is repeated later.
+            (StandingCommand::Suspend(reason), before) => {
+                if before.is_none() {
+                    next.suspension = Some(Suspension { by: act.by.clone(), at: now, reason });
+                }
                 What::AuthoritySuspended { authority, version, reason }
             }
             (StandingCommand::Reinstate, None) => {

@@ -67,7 +67,8 @@ impl<S: Store> Desk<S> {
                         is_suspended = next.suspension.is_some(),
                         "the standing of an authority has changed; GetStatus and the record say whose"
                     );
-                    return Ok((next, false));
+                    let was_suspended = loaded.standing.suspension.is_some();
+                    return Ok((next.clone(), was_suspended == next.suspension.is_some()));
                 }
                 Outcome::Conflict | Outcome::Untimely(_) => metrics::commit_retried(),
                 // It depends on nothing and leaves no note.

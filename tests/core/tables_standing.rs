@@ -70,19 +70,26 @@ fn a_suspension_and_its_end_each_make_a_version() {
 fn what_is_so_already_changes_nothing() {
     let never = never_suspended();
     let (suspended, _) = becomes(&never, &act("sup", "s"), SUSPEND, at(1));
-    // The very act, and somebody else's who saw the same danger, also for another reason.
+    assert_eq!(suspended.decide(&act("sup", "s"), SUSPEND, at(2)), StandingDecision::AlreadyTrue);
+    // Somebody else's who saw the same danger, also for another reason: it is recorded, and no more.
     let other = StandingCommand::Suspend(SuspensionReason::Compromised);
-    for (by, request_id, command) in
-        [("sup", "s", SUSPEND), ("sup", "s2", SUSPEND), ("dov", "s", other)]
-    {
-        let decision = suspended.decide(&act(by, request_id), command, at(2));
-        assert_eq!(decision, StandingDecision::AlreadyTrue, "{by} {request_id}");
+    let mut standing = suspended.clone();
+    for (by, request_id, command) in [("sup", "s2", SUSPEND), ("dov", "s", other)] {
+        let (next, what) = becomes(&standing, &act(by, request_id), command, at(2));
+        assert_eq!((next.version, &next.suspension), (standing.version + 1, &suspended.suspension));
+        assert_eq!(what.word(), "authority_suspended");
+        standing = next;
     }
-    // The act is remembered past its end, so a late repeat suspends nobody anew.
-    let (back, _) = becomes(&suspended, &act("sup", "r"), StandingCommand::Reinstate, at(2));
-    for (request_id, command) in [("s", SUSPEND), ("r", StandingCommand::Reinstate)] {
-        let late = back.decide(&act("sup", request_id), command, at(9));
-        assert_eq!(late, StandingDecision::AlreadyTrue);
+    // Each act is remembered past its end, so a late repeat suspends nobody anew.
+    let (back, _) = becomes(&standing, &act("sup", "r"), StandingCommand::Reinstate, at(2));
+    for (by, request_id, command) in [
+        ("sup", "s", SUSPEND),
+        ("sup", "s2", SUSPEND),
+        ("dov", "s", other),
+        ("sup", "r", StandingCommand::Reinstate),
+    ] {
+        let late = back.decide(&act(by, request_id), command, at(9));
+        assert_eq!(late, StandingDecision::AlreadyTrue, "{by} {request_id}");
     }
 }
 
