@@ -1,11 +1,13 @@
 //! HISTORY_LOST: a stream that is not what was signed stops the log, and nothing is rewritten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use urgence::audit::{Halt, verify};
 use urgence::sign::NoteSigner;
 use urgence::store::{AuditEdge, MemoryStore, Store};
 
+use crate::support::wait::eventually;
 use crate::{Directory, Replica, accept, files, store};
 
 /// A log of 100 entries, then another store in the place of the first; the files stay as they were.
@@ -34,6 +36,24 @@ async fn a_flushed_redis() {
     assert!(told.contains("the stream ends at 0-0"), "{told}");
 }
 
+/// What runs in the service says so too, and goes on being asked.
+#[tokio::test]
+async fn the_loop_of_a_service_stops_and_says_why() {
+    let directory = Directory::new();
+    let first = store().await;
+    accept(&first, 0, 100).await;
+    Replica::new(&first, &directory.0).catch_up().await;
+    let Replica { follower, record } = Replica::new(&store().await, &directory.0);
+    let running = tokio::spawn(follower.run());
+    eventually("the log has stopped", Duration::from_secs(20), async || {
+        matches!(record.halted(), Some(Halt::HistoryLost(_)))
+    })
+    .await;
+    assert!(!running.is_finished(), "a part of the service never ends");
+    assert_eq!(record.problems().len(), 1);
+    running.abort();
+}
+
 #[tokio::test]
 async fn an_older_copy() {
     let older = store().await;
@@ -56,14 +76,14 @@ async fn another_entry_in_the_place_of_the_last() {
     let other = store().await;
     accept(&other, 0, 99).await;
     // In the same millisecond, another request.
-    other.set_now(crate::START + std::time::Duration::from_millis(99));
-    let at = crate::START + std::time::Duration::from_millis(99);
+    other.set_now(crate::START + Duration::from_millis(99));
+    let at = crate::START + Duration::from_millis(99);
     let intake = urgence_intake();
     let next = crate::support::make::accepted(&intake, at, &crate::policy());
     let commit = urgence::store::Commit {
         next,
         observed_at: at,
-        age_max: std::time::Duration::from_mins(1),
+        age_max: Duration::from_mins(1),
         said: urgence::store::Said::Nothing,
         forgotten: Vec::new(),
         note: None,
@@ -78,14 +98,20 @@ fn urgence_intake() -> urgence::core::Intake {
     crate::support::make::intake("authority-9", "another", urgence::core::Nature::ThreatToLife)
 }
 
+/// A store of 300 changes, of which the first 200 are no longer in its stream.
+async fn trimmed() -> Arc<MemoryStore> {
+    let store = store().await;
+    accept(&store, 0, 300).await;
+    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
+    assert_eq!(store.trim(at).await.unwrap(), 200);
+    store
+}
+
 /// The stream no longer has the last entry, which may be since it was trimmed; but a log that Redis
 /// knows to be shorter than ours was never trimmed so far.
 #[tokio::test]
 async fn a_trimmed_stream_and_a_shorter_log() {
-    let other = store().await;
-    accept(&other, 0, 300).await;
-    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
-    assert_eq!(other.trim(at).await.unwrap(), 200);
+    let other = trimmed().await;
     let told = found_with(&other).await;
     assert!(told.contains("no log as long as the 100 entries"), "{told}");
 }
@@ -97,10 +123,7 @@ async fn a_trimmed_stream_and_an_edge_of_a_shorter_log() {
     accept(&original, 0, 64).await;
     Replica::new(&original, &directory.0).catch_up().await;
     let shorter = original.audit_edge().await.unwrap().unwrap();
-    let other = store().await;
-    accept(&other, 0, 300).await;
-    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
-    assert_eq!(other.trim(at).await.unwrap(), 200);
+    let other = trimmed().await;
     assert!(other.keep_audit_edge(&shorter).await.unwrap());
     let told = found_with(&other).await;
     assert!(told.contains("no log as long as the 100 entries"), "{told}");
@@ -110,10 +133,7 @@ async fn a_trimmed_stream_and_an_edge_of_a_shorter_log() {
 /// signed otherwise than it was.
 #[tokio::test]
 async fn a_new_log_under_another_name_begins_where_the_stream_does() {
-    let restored = store().await;
-    accept(&restored, 0, 300).await;
-    let at = urgence::core::Timestamp::from_millis(crate::START.as_millis() + 200);
-    assert_eq!(restored.trim(at).await.unwrap(), 200);
+    let restored = trimmed().await;
     let directory = Directory::new();
     let renamed = Arc::new(NoteSigner::new("urgence-2/main", &[7; 32]).unwrap());
     let mut replica = Replica::signing(&restored, &directory.0, Arc::clone(&renamed), Vec::new());
