@@ -224,6 +224,13 @@ impl Case {
         self.first_response_clock().punctuality(at)
     }
 
+    /// The number of the next sending. It counts sendings alone, since the authority sees it: what was
+    /// proposed and dropped is the desk's own.
+    #[must_use]
+    pub fn next_disclosure(&self) -> u32 {
+        self.disclosures.last().map_or(0, |latest| latest.number) + 1
+    }
+
     /// The categories that nothing has been decided about.
     #[must_use]
     pub fn undecided(&self) -> BTreeSet<DataCategory> {

@@ -289,7 +289,7 @@ pub enum Event {
     },
     /// Data went out.
     Disclosed {
-        /// The proposal's number.
+        /// The disclosure's number.
         number: u32,
         /// Which categories.
         categories: BTreeSet<DataCategory>,

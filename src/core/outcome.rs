@@ -158,7 +158,7 @@ pub struct Proposal {
 /// One approved sending of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disclosure {
-    /// The number of the proposal that it was.
+    /// Its number on the case, from 1.
     pub number: u32,
     /// When it was approved.
     pub at: Timestamp,

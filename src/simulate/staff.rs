@@ -181,12 +181,13 @@ impl Night<'_> {
 
     /// Approves a proposal as its second reader.
     pub(super) fn approve(&mut self, id: CaseId, by: &Person, number: u32) -> Result<(), Refusal> {
+        let sending = self.desk.case(id).next_disclosure();
         self.act(id, by, Deed::ApproveOutcome(number, Standing::default()))?;
-        let has_gone_out = self.desk.case(id).disclosures.iter().any(|it| it.number == number);
+        let has_gone_out = self.desk.case(id).next_disclosure() > sending;
         if has_gone_out {
             let confirming = self.truth(id).confirming;
             let confirmed_at = self.desk.now + confirming;
-            self.desk.agenda.note(confirmed_at, Happening::Delivery(id, number));
+            self.desk.agenda.note(confirmed_at, Happening::Delivery(id, sending));
         }
         Ok(())
     }

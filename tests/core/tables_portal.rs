@@ -3,8 +3,8 @@
 use urgence::core::intake::Choice;
 use urgence::core::projection::project;
 use urgence::core::{
-    ClockKind, DataCategory, Deed, Disposition, Event, FirstResponseKind, Instrument, Mark, Nature,
-    Outcome, Punctuality, Refusal, Settlement, State, Subject,
+    ClockKind, DataCategory, Deed, Disposition, Ending, Event, FirstResponseKind, Instrument, Mark,
+    Nature, Outcome, Proposed, Punctuality, Refusal, Settlement, State, Subject,
 };
 
 use crate::make::{
@@ -208,4 +208,45 @@ fn the_next_delivery_after_a_confirmed_one_has_a_clock_of_its_own() {
     disclose(&mut story, 100, DataCategory::Traffic);
     let confirmation = story.case.clock(ClockKind::DeliveryConfirmation).unwrap();
     assert_eq!((confirmation.started_at, confirmation.cycle), (at(101), 1));
+}
+
+#[test]
+fn a_delivery_is_awaited_from_its_own_hour_whatever_went_out_before() {
+    let kind = ClockKind::DeliveryConfirmation;
+    let mut story = partly_disclosed();
+    disclose(&mut story, 20 * 60, DataCategory::Traffic);
+    let sent_at = story.case.disclosures[1].at;
+    let (first, second) = (story.case.disclosures[0].number, story.case.disclosures[1].number);
+    assert_eq!(story.case.clock(kind).unwrap().started_at, at(3), "the oldest counts");
+    let events = story.act("portal", at(23 * 60), Deed::ConfirmDelivery(first));
+    let punctuality = Punctuality::WithinLimit;
+    assert_eq!(events[1], Event::ClockStopped { clock: kind, punctuality });
+    let clock = story.case.clock(kind).unwrap();
+    assert_eq!((clock.started_at, clock.limit_at), (sent_at, sent_at + hours(24)));
+    story.wake(at(25 * 60));
+    assert!(!story.case.clock(kind).unwrap().is_overdue(), "five hours old");
+    story.act("portal", at(26 * 60), Deed::ConfirmDelivery(second));
+    assert!(!story.case.runs(kind));
+}
+
+#[test]
+fn what_was_settled_by_hand_is_no_longer_awaited() {
+    let kind = ClockKind::DeliveryConfirmation;
+    let mut story = partly_disclosed();
+    story.act("bo", at(5), Deed::SettleClock(kind, Settlement::Failed));
+    disclose(&mut story, 100, DataCategory::Traffic);
+    story.act("portal", at(102), Deed::ConfirmDelivery(2));
+    assert!(!story.case.runs(kind), "the first was settled");
+    assert_eq!(story.case.state(), State::Delivered, "and is still not confirmed");
+}
+
+#[test]
+fn a_sending_is_numbered_by_sendings_since_the_authority_sees_it() {
+    let mut story = partly_disclosed();
+    let fraud = Proposed::Whole(Ending::FraudConfirmed);
+    story.work(at(4), |epoch| Deed::ProposeOutcome(epoch, fraud));
+    disclose(&mut story, 5, DataCategory::Traffic);
+    assert_eq!(story.case.proposals, 3);
+    let numbers = story.case.disclosures.iter().map(|sent| sent.number);
+    assert_eq!(numbers.collect::<Vec<_>>(), [1, 2]);
 }

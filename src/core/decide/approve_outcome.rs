@@ -77,7 +77,7 @@ impl Transition<'_> {
     }
 
     fn disclose(&mut self, proposal: &Proposal, manifest: &Manifest, act: &Act) {
-        let (now, number) = (self.now, proposal.number);
+        let (now, number) = (self.now, self.case.next_disclosure());
         let categories = proposal.proposed.disclosed();
         let Manifest { items, bytes, digest, recipient_key } = manifest;
         let is_first = self.case.disclosures.is_empty();
@@ -100,6 +100,7 @@ impl Transition<'_> {
             bytes: *bytes,
             recipient_key: recipient_key.id().clone(),
         });
+        // It runs from the oldest sending that is not confirmed.
         if !self.case.runs(ClockKind::DeliveryConfirmation) {
             self.start_clock(ClockKind::DeliveryConfirmation, now);
         }

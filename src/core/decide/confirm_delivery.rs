@@ -20,9 +20,29 @@ pub(super) fn apply(
     }
     disclosure.confirmed_at = Some(now);
     transition.events.push(Event::DeliveryConfirmed { by: by.clone(), number });
-    let mut disclosures = transition.case.disclosures.iter();
-    if disclosures.all(|disclosure| disclosure.confirmed_at.is_some()) {
-        transition.stop_clock(ClockKind::DeliveryConfirmation, now);
-    }
+    transition.follow_deliveries();
     Ok(())
+}
+
+impl Transition<'_> {
+    /// Lets the clock run from the oldest sending that nobody has confirmed, and stops it where there
+    /// is none. What was sent before the clock last started was settled by hand.
+    fn follow_deliveries(&mut self) {
+        let kind = ClockKind::DeliveryConfirmation;
+        let Some(clock) = self.case.clock(kind).filter(|clock| clock.is_running()) else { return };
+        let started_at = clock.started_at;
+        let waiting = self.case.disclosures.iter().filter(|sent| sent.confirmed_at.is_none());
+        let oldest = waiting.map(|sent| sent.at).filter(|at| *at >= started_at).min();
+        if oldest == Some(started_at) {
+            return;
+        }
+        self.stop_clock(kind, self.now);
+        if let Some(sent_at) = oldest {
+            self.start_clock(kind, sent_at);
+            if let Some(clock) = self.case.clocks.get_mut(&kind) {
+                // Its rungs until now were those of the sending before it.
+                clock.climbed_since = self.now;
+            }
+        }
+    }
 }

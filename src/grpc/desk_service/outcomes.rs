@@ -267,8 +267,11 @@ pub(super) async fn approve_outcome<S: Store>(
         let unknown = Refusal::RecipientKeyUnknown;
         registered(&head, unknown, |of| head.desk.recipient_key(of, &key)).await?;
     }
+    // While this proposal waits, nothing else goes out.
+    let goes_out =
+        case.proposal.as_ref().is_some_and(|waits| !waits.proposed.disclosed().is_empty());
     let said = Said::Outcome(wire::OutcomeEntry {
-        number: message.proposal,
+        number: if goes_out { case.next_disclosure() } else { 0 },
         message: proposal.message,
         items: proposal.items,
         recipient_key_id: proposal.recipient_key_id,
