@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::answer::{FirstResponse, Punctuality};
 use super::case_id::CaseId;
 use super::clock::{Clock, ClockKind};
-use super::conflict::Conflict;
+use super::conflict::{Conflict, Stance};
 use super::data::{DataCategory, Instrument, Protection};
 use super::intake::Fingerprint;
 use super::memory::{Memory, RequestDigest};
@@ -63,8 +63,8 @@ pub struct Case {
     pub withdrawal_at: Option<Timestamp>,
     /// Whether the request comes from whom it says.
     pub verification: Verification,
-    /// The conflicts of law, by category.
-    pub conflicts: BTreeMap<DataCategory, Conflict>,
+    /// The conflicts of law, by category and by the country whose law it is.
+    pub conflicts: BTreeMap<(DataCategory, Country), Conflict>,
     /// A lowering out of the emergency bands that waits for a second person.
     pub lowering: Option<Lowering>,
     /// An outcome that waits for a second person.
@@ -222,6 +222,14 @@ impl Case {
     #[must_use]
     pub fn punctuality(&self, at: Timestamp) -> Punctuality {
         self.first_response_clock().punctuality(at)
+    }
+
+    /// Whether some conflict of law stands over the category.
+    #[must_use]
+    pub fn conflicts_over(&self, category: DataCategory) -> bool {
+        let mut conflicts = self.conflicts.iter();
+        conflicts
+            .any(|((over, _), conflict)| *over == category && conflict.stance == Stance::Stands)
     }
 
     /// The number of the next sending. It counts sendings alone, since the authority sees it: what was

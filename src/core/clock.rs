@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::event::Settlement;
 use super::nature::Class;
 use super::policy::Promise;
 use super::time::Timestamp;
@@ -162,6 +163,8 @@ pub struct Clock {
     pub state: ClockState,
     /// Whether it was extended; that can be done once.
     pub is_extended: bool,
+    /// How a person settled it by hand.
+    pub settlement: Option<Settlement>,
 }
 
 words! {
@@ -197,6 +200,7 @@ impl Clock {
             next_due_at: now + promise.ladder.rung(0).offset,
             state: ClockState::Running,
             is_extended: false,
+            settlement: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A conflict of law over one category of data. What does not conflict goes out all the same.
 
-use super::names::{Country, Subject};
+use super::names::Subject;
 use super::time::Timestamp;
 use super::words::words;
 
@@ -14,11 +14,9 @@ words! {
     }
 }
 
-/// A recorded conflict. The law and the reasons are in the sealed record.
+/// A recorded conflict with the law of one country. The law and the reasons are in the sealed record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// Whose law stands against it.
-    pub third_country: Country,
     /// Whether it stands.
     pub stance: Stance,
     /// Who recorded it first.

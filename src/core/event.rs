@@ -38,6 +38,8 @@ pub struct Change {
     pub from: Option<State>,
     /// Where it stands since; `None` where an older version did not say.
     pub to: Option<State>,
+    /// Where its authority was shown it to stand before, and since; `None` as above.
+    pub shown: Option<(State, State)>,
     /// What was sent, where the record vouches for it: the request, or the first response.
     pub digest: Option<RequestDigest>,
     /// What happened, in order; never empty.
@@ -165,6 +167,15 @@ pub enum Event {
         clock: ClockKind,
         /// How long it stood still.
         paused_for: Duration,
+    },
+    /// A clock took over the promise of a more urgent class.
+    ClockRaised {
+        /// Which.
+        clock: ClockKind,
+        /// The desk's own objective since.
+        target_at: Timestamp,
+        /// The promise since.
+        limit_at: Timestamp,
     },
     /// A clock was extended.
     ClockExtended {
@@ -310,6 +321,11 @@ pub enum Event {
     /// The authority asked to take the request back.
     WithdrawalRequested {
         /// Who.
+        by: Subject,
+    },
+    /// The authority did not ask to take the request back, whoever said so.
+    WithdrawalDeclined {
+        /// Who found that out.
         by: Subject,
     },
     /// The case ended.

@@ -107,8 +107,12 @@ pub fn ready(case: &Case) -> Option<(Lane, Place)> {
     let lane = if case.incident.is_some() { Lane::Incident } else { Lane::Ordinary };
     let promised = case.first_response_clock().limit_at;
     let place = if case.response_clock().is_some() {
-        // A reply waits at the place the request had, so that being asked costs nobody their turn.
-        Place::new(case.band, promised)
+        // A reply waits at the place the request had, so that being asked costs nobody their turn;
+        // unless its own limit, that of a raised case, or an order's comes before.
+        let owed = [ClockKind::Reply, ClockKind::EEvidenceEmergency, ClockKind::EEvidence];
+        let owed = owed.iter().filter_map(|kind| case.clock(*kind));
+        let limits = owed.filter(|clock| clock.is_running()).map(|clock| clock.limit_at);
+        Place::new(case.band, limits.fold(promised, Timestamp::min))
     } else {
         let running = case.clocks.values().filter(|clock| clock.is_running());
         // A question is the authority's to answer, and gives the case no place of its own.

@@ -14,6 +14,8 @@ pub struct Standing {
     pub version: u64,
     /// Whether nothing may be disclosed to it.
     pub is_suspended: bool,
+    /// Whether its entry in the registry is not valid now.
+    pub is_not_valid: bool,
     /// Whether the key that data would be sealed to is too new in the registry to be relied on: it may
     /// be another one under the same name since the disclosure was proposed.
     pub is_key_too_new: bool,
@@ -90,6 +92,7 @@ impl AuthorityStanding {
         Standing {
             version: self.version,
             is_suspended: self.suspension.is_some(),
+            is_not_valid: false,
             is_key_too_new: false,
         }
     }

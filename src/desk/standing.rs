@@ -116,6 +116,7 @@ impl<S: Store> Desk<S> {
             let standing = match &case {
                 Some(case) => Standing {
                     is_key_too_new: self.is_key_too_new(case, now),
+                    is_not_valid: self.is_not_valid(&case.authority, now),
                     ..self.store.standing(&case.authority).await?.standing.standing()
                 },
                 None => Standing::default(),
@@ -127,6 +128,12 @@ impl<S: Store> Desk<S> {
             metrics::commit_retried();
         }
         Err(Error::Contended)
+    }
+
+    /// Whether the registry holds the authority, and its entry is not valid at `now`.
+    fn is_not_valid(&self, authority: &AuthorityId, now: Timestamp) -> bool {
+        let registry = self.registry();
+        registry.authority(authority).is_some_and(|entry| !entry.is_valid(now))
     }
 
     /// How an authority stands.

@@ -90,6 +90,7 @@ impl Tally {
                 | Event::ClockPaused { .. }
                 | Event::ClockResumed { .. }
                 | Event::ClockExtended { .. }
+                | Event::ClockRaised { .. }
                 | Event::ClockSettled { .. }
                 | Event::Asked { .. }
                 | Event::InformationProvided { .. }
@@ -105,6 +106,7 @@ impl Tally {
                 | Event::OutcomeApproved { .. }
                 | Event::DeliveryConfirmed { .. }
                 | Event::WithdrawalRequested { .. }
+                | Event::WithdrawalDeclined { .. }
                 | Event::PreservationRequested { .. }
                 | Event::PageAcknowledged { .. }
                 | Event::PagedFromMemory { .. }

@@ -18,7 +18,8 @@ macro_rules! names {
 names!(DEEDS, deed_name, Deed:
     Claim Renew Release HandOver Respond SendUpdate AskForInformation Reclassify
     RecordVerification RecordConflict LinkDuplicate ProposeOutcome ApproveOutcome
-    ConfirmWithdrawal PauseClock ResumeClock SettleClock AcknowledgePage ProvideInformation
+    ConfirmWithdrawal DeclineWithdrawal PauseClock ResumeClock SettleClock AcknowledgePage
+    ProvideInformation
     Withdraw RequestPreservation ConfirmDelivery SetLegalHold
 );
 
@@ -29,10 +30,12 @@ names!(REPORTS, report_name, Report: Answered Unreached FromMemory);
 
 names!(REFUSALS, refusal_name, Refusal:
     CaseNotFound RequestIdReused ClaimedByAnother CaseEnded EpochOver AlreadyAnswered NotAnswered
-    DisclosureNotApproved NotVerified AuthoritySuspended CallbackNumberTooNew RecipientKeyTooNew
+    DisclosureNotApproved NotVerified AuthoritySuspended AuthorityNotValid ValidationFailed
+    WithdrawalWaits CallbackNumberTooNew RecipientKeyTooNew
     SecondPersonNeeded LegalReviewerNeeded ConflictStands
     ConflictNotRecorded CategoryNotRequested CategoryDecided ProposalReplaced RecipientKeyUnknown
-    CallbackNumberUnknown DuplicateNotLinked ClockNotRunning ClockNotPaused ClockNotPausable
+    CallbackNumberUnknown DuplicateNotLinked OriginalIsDuplicate NothingAsked PauseUnfounded
+    ClockNotRunning ClockNotPaused ClockNotPausable
     ClockNotSettled AlreadyExtended WithdrawalNotRequested DisclosureNotFound PageNotFound
     NothingToChange
 );
@@ -40,9 +43,9 @@ names!(REFUSALS, refusal_name, Refusal:
 names!(EVENTS, event_name, Event:
     Accepted RungFired RungQuieted Paged PagedFromMemory PageAnswered PagesClosed Claimed
     ClaimRenewed ClaimReleased ClaimLost Responded ClockStarted ClockStopped ClockPaused ClockResumed
-    ClockExtended ClockSettled HandedOver
+    ClockExtended ClockRaised ClockSettled HandedOver
     Updated Asked InformationProvided Reclassified LoweringProposed Verified ConflictRecorded
     LikelyDuplicatesFound RisksSeen AuthoritySuspended DuplicateLinked OutcomeProposed OutcomeApproved Disclosed
-    DeliveryConfirmed WithdrawalRequested Ended PreservationRequested PageAcknowledged
+    DeliveryConfirmed WithdrawalRequested WithdrawalDeclined Ended PreservationRequested PageAcknowledged
     LegalHoldSet IncidentJoined IncidentLeft Purged
 );

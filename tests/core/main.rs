@@ -35,6 +35,7 @@ mod tables_standing;
 mod tables_verification;
 mod transparency;
 mod walk;
+mod walk_everything;
 mod walk_pages;
 mod walk_record;
 mod walk_rules;

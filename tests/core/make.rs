@@ -10,8 +10,8 @@ use urgence::core::intake::{
 use urgence::core::{
     Act, Authority, Case, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Epoch,
     Event, Finding, Fingerprint, FirstResponseKind, Intake, Manifest, Nature, Next, PageKey,
-    PageRecord, Policy, Proposed, Refusal, Report, RequestDigest, Role, SinkAnswer, Standing,
-    Timestamp, decide,
+    PageRecord, Policy, Proposed, Refusal, Report, RequestDigest, Role, SinkAnswer, Stance,
+    Standing, Timestamp, decide,
 };
 
 /// When the test's first case is accepted.
@@ -237,6 +237,14 @@ impl Story {
 
     /// An act of Ana's, who claims the case at that instant, so that she holds it.
     #[track_caller]
+    /// A conflict of law stands over what was asked for: a reason to pause.
+    pub fn with_conflict(mut self) -> Self {
+        let category = *self.case.facts.categories.first().unwrap();
+        let stands = Deed::RecordConflict(category, "US".parse().ok(), Stance::Stands);
+        self.act("lea", self.case.last_event_at, stands);
+        self
+    }
+
     pub fn work(&mut self, now: Timestamp, deed: impl FnOnce(Epoch) -> Deed) -> Vec<Event> {
         let mut events = self.act("ana", now, Deed::Claim);
         events.extend(self.act("ana", now, deed(self.epoch())));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use urgence::core::projection::Place;
 use urgence::core::{
-    Act, Band, ClockKind, DataCategory, Deed, FirstResponseKind, Lane, Nature, Proposed, Subject,
-    Timestamp,
+    Act, Band, ClockKind, DataCategory, Deed, FirstResponseKind, Lane, Nature, PauseReason,
+    Proposed, Subject, Timestamp,
 };
 
 use crate::make::minutes;
@@ -98,6 +98,8 @@ pub struct Run {
     /// For how long it has stood still.
     paused: Duration,
     pub paused_since: Option<Timestamp>,
+    /// Whether it stands still until the authority answers.
+    waits_for_answer: bool,
     /// How many of its rungs have passed.
     passed: usize,
 }
@@ -212,6 +214,11 @@ impl Oracle {
                 self.say(now);
             }
             Deed::ProvideInformation => {
+                // What stood still for the answer goes on.
+                for run in self.runs.iter_mut().filter(|run| run.waits_for_answer) {
+                    run.paused += now.since(run.paused_since.take().unwrap());
+                    run.waits_for_answer = false;
+                }
                 if std::mem::take(&mut self.is_asked) {
                     self.band = band(self.nature);
                     self.start(ClockKind::Reply, now);
@@ -222,10 +229,16 @@ impl Oracle {
             Deed::ApproveOutcome(..) => self.approve(now),
             Deed::Withdraw => self.is_withdrawn = true,
             Deed::ConfirmWithdrawal(_) => self.end(),
-            Deed::PauseClock(_, kind, _) => self.run(*kind).unwrap().paused_since = Some(now),
+            Deed::DeclineWithdrawal(_) => self.is_withdrawn = false,
+            Deed::PauseClock(_, kind, reason) => {
+                let run = self.run(*kind).unwrap();
+                run.paused_since = Some(now);
+                run.waits_for_answer = *reason == PauseReason::AwaitingInformation;
+            }
             Deed::ResumeClock(_, kind) => {
                 let run = self.run(*kind).unwrap();
                 run.paused += now.since(run.paused_since.take().unwrap());
+                run.waits_for_answer = false;
             }
             Deed::Renew(_)
             | Deed::Reclassify(None, _)
@@ -259,7 +272,16 @@ impl Oracle {
     fn start(&mut self, kind: ClockKind, now: Timestamp) {
         let ladder = Ladder::of(kind, self.nature);
         let paused = Duration::ZERO;
-        let run = Run { kind, ladder, started_at: now, paused, paused_since: None, passed: 0 };
+        let (paused_since, waits_for_answer) = (None, false);
+        let run = Run {
+            kind,
+            ladder,
+            started_at: now,
+            paused,
+            paused_since,
+            waits_for_answer,
+            passed: 0,
+        };
         self.stop(kind);
         self.runs.push(run);
     }
@@ -339,6 +361,7 @@ impl Oracle {
 
     fn end(&mut self) {
         self.is_ended = true;
+        self.is_asked = false;
         self.runs.clear();
         self.holder = None;
         self.proposed = None;
@@ -354,7 +377,11 @@ impl Oracle {
             |run: &Run| matches!(run.kind, ClockKind::FirstResponse | ClockKind::Reply);
         let running = self.runs.iter().filter(|run| run.paused_since.is_none());
         let place = if self.runs.iter().any(is_waited_on) {
-            Place::new(Band::new(self.band).unwrap(), self.first_response_limit_at)
+            // A raised case may owe its reply before the routine promise that it began with.
+            let reply = self.runs.iter().find(|run| run.kind == ClockKind::Reply);
+            let limit_at = reply.map_or(self.first_response_limit_at, Run::limit_at);
+            let limit_at = limit_at.min(self.first_response_limit_at);
+            Place::new(Band::new(self.band).unwrap(), limit_at)
         } else {
             // Whoever has an answer waits behind everybody who has none, and before routine.
             let band = if self.nature == Nature::Routine { 3 } else { 2 };

@@ -44,7 +44,7 @@ struct Step {
 }
 
 /// What may be done, and how often: ends are rare, lest a history be over at once.
-const VERBS: [(usize, &str); 27] = [
+const VERBS: [(usize, &str); 28] = [
     (3, "Wake"),
     (5, "Claim"),
     (2, "Renew"),
@@ -62,6 +62,7 @@ const VERBS: [(usize, &str); 27] = [
     (4, "ApproveOutcome"),
     (1, "Withdraw"),
     (1, "ConfirmWithdrawal"),
+    (1, "DeclineWithdrawal"),
     (2, "PauseClock"),
     (2, "ResumeClock"),
     (1, "SettleClock"),
@@ -131,14 +132,19 @@ fn deed(case: &Case, step: &Step) -> Deed {
         }),
         "RecordConflict" => {
             let stance = Stance::ALL[choice % 2];
-            Deed::RecordConflict(CATEGORIES[1], "US".parse().unwrap(), stance)
+            Deed::RecordConflict(CATEGORIES[1], "US".parse().ok(), stance)
         }
         "LinkDuplicate" => Deed::LinkDuplicate(other, "fr-pnij".parse().unwrap()),
         "ProposeOutcome" => Deed::ProposeOutcome(epoch, proposed(choice, other)),
         "ApproveOutcome" => approve(case.proposals),
         "Withdraw" => Deed::Withdraw,
         "ConfirmWithdrawal" => Deed::ConfirmWithdrawal(epoch),
-        "PauseClock" => Deed::PauseClock(epoch, ClockKind::Completion, PauseReason::ConflictReview),
+        "DeclineWithdrawal" => Deed::DeclineWithdrawal(epoch),
+        "PauseClock" => {
+            let is_asked = case.asked_at.is_some();
+            let reasons = [PauseReason::ConflictReview, PauseReason::AwaitingInformation];
+            Deed::PauseClock(epoch, ClockKind::Completion, reasons[usize::from(is_asked)])
+        }
         "ResumeClock" => Deed::ResumeClock(epoch, ClockKind::Completion),
         "SettleClock" => {
             let kinds = [ClockKind::UserNotice, ClockKind::ExPostValidation];

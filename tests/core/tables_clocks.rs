@@ -170,13 +170,9 @@ fn what_time_does_is_the_same_however_late_it_is_seen() {
     let late = claimed.clone().wake(at(15));
     assert_eq!(rungs(&late), (vec![7, 12], vec![3]));
 
-    let mut paused = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut paused = Story::answered(Nature::MissingChild, IN_PROGRESS).with_conflict();
     paused.work(at(100), |epoch| {
-        Deed::PauseClock(
-            epoch,
-            ClockKind::Completion,
-            urgence::core::PauseReason::AwaitingInformation,
-        )
+        Deed::PauseClock(epoch, ClockKind::Completion, urgence::core::PauseReason::ConflictReview)
     });
     let answered = Story::answered(Nature::Routine, IN_PROGRESS);
     let secret = Story::with(Nature::MissingChild, |s| {

@@ -179,7 +179,7 @@ fn content_and_protected_targets_take_a_jurist_among_the_two() {
 #[test]
 fn a_conflict_that_stands_holds_up_its_category_and_no_other() {
     let mut story = verified(&[SUBSCRIBER, TRAFFIC]);
-    let stands = Deed::RecordConflict(TRAFFIC, "US".parse().unwrap(), Stance::Stands);
+    let stands = Deed::RecordConflict(TRAFFIC, "US".parse().ok(), Stance::Stands);
     story.act("bo", at(2), stands.clone());
     let both = propose(&[(SUBSCRIBER, DISCLOSED), (TRAFFIC, DISCLOSED)]);
     assert_eq!(story.refusal("ana", at(2), both.clone()), Refusal::ConflictStands);
@@ -191,7 +191,7 @@ fn a_conflict_that_stands_holds_up_its_category_and_no_other() {
     assert_eq!(split.case.disclosures[0].categories, [SUBSCRIBER].into());
     assert_eq!(split.case.dispositions[&TRAFFIC], redirected);
     // Lifted by a jurist, it goes out; recorded again while the proposal waits, it does not.
-    story.act("lea", at(2), Deed::RecordConflict(TRAFFIC, "US".parse().unwrap(), Stance::Lifted));
+    story.act("lea", at(2), Deed::RecordConflict(TRAFFIC, "US".parse().ok(), Stance::Lifted));
     story.act("ana", at(3), both);
     let mut approved = story.clone();
     approved.act("bo", at(3), approve(1));

@@ -93,7 +93,12 @@ fn a_validation_is_awaited_for_two_days_and_settled_by_hand() {
         let events = story.wake(at(0) + hours(36));
         assert_eq!(rungs_of(kind, &events), (vec![36 * 60], vec![]));
         let events = story.act("lea", at(40 * 60), Deed::SettleClock(kind, settlement));
-        let (by, punctuality) = ("lea".parse().unwrap(), Punctuality::WithinLimit);
+        let (by, punctuality) = match settlement {
+            Settlement::Kept | Settlement::Waived => {
+                ("lea".parse().unwrap(), Punctuality::WithinLimit)
+            }
+            Settlement::Failed => ("lea".parse().unwrap(), Punctuality::Breached),
+        };
         assert_eq!(
             events,
             [
@@ -102,6 +107,7 @@ fn a_validation_is_awaited_for_two_days_and_settled_by_hand() {
                 Event::ClockStopped { clock: kind, punctuality },
             ]
         );
+        assert_eq!(story.case.clock(kind).unwrap().settlement, Some(settlement));
         let refusal = story.refusal("lea", at(40 * 60), Deed::SettleClock(kind, settlement));
         assert_eq!(refusal, Refusal::ClockNotRunning);
     }
@@ -131,7 +137,7 @@ fn only_what_nothing_else_shows_is_settled_by_hand() {
             ClockKind::DeliveryConfirmation,
         ];
         let is_by_hand = by_hand.contains(&kind);
-        let refusal = story.refusal("bo", at(1), Deed::SettleClock(kind, Settlement::Kept));
+        let refusal = story.refusal("lea", at(1), Deed::SettleClock(kind, Settlement::Kept));
         let why = if is_by_hand { Refusal::ClockNotRunning } else { Refusal::ClockNotSettled };
         assert_eq!(refusal, why, "{kind:?}");
     }
@@ -148,4 +154,35 @@ fn every_duty_outlives_its_case_and_every_promise_ends_with_it() {
         [ClockKind::Preservation, ClockKind::NonDisclosure, ClockKind::DeliveryConfirmation];
     assert_eq!(running, duties);
     assert_eq!(story.promised(ClockKind::Preservation).1, 1 + 90 * DAY);
+}
+
+#[test]
+fn what_was_not_validated_discloses_nothing_more_and_a_validation_may_come_after_the_end() {
+    let kind = ClockKind::ExPostValidation;
+    let mut story = without_validation();
+    story.act("bo", at(1), Deed::RecordVerification(called_back("fr-pnij")));
+    let proposed = by_category(&[(DataCategory::Subscriber, Disposition::Disclosed)]);
+    story.work(at(2), |epoch| Deed::ProposeOutcome(epoch, proposed));
+    let mut disclosed = story.clone();
+    story.act("lea", at(3), Deed::SettleClock(kind, Settlement::Failed));
+    assert_eq!(story.refusal("bo", at(3), approve(1)), Refusal::ValidationFailed);
+    // The authority hands it in when the case has ended, as long as it is awaited.
+    disclosed.act("bo", at(3), approve(1));
+    assert!(disclosed.case.has_ended());
+    let events = disclosed.act("portal", at(4), Deed::ProvideInformation);
+    let (by, was_asked) = ("portal".parse().unwrap(), false);
+    assert_eq!(events, [Event::InformationProvided { by, was_asked }]);
+    disclosed.act("lea", at(5), Deed::SettleClock(kind, Settlement::Kept));
+    let refusal = disclosed.refusal("portal", at(6), Deed::ProvideInformation);
+    assert_eq!(refusal, Refusal::CaseEnded);
+}
+
+#[test]
+fn secrecy_is_ended_early_by_a_jurist_alone() {
+    let kind = ClockKind::NonDisclosure;
+    let mut story = secret_for(40, Instrument::CourtOrder);
+    let settle = || Deed::SettleClock(kind, Settlement::Waived);
+    assert_eq!(story.refusal("bo", at(1), settle()), Refusal::LegalReviewerNeeded);
+    story.act("lea", at(1), settle());
+    assert!(!story.case.runs(kind));
 }

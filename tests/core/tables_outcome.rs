@@ -58,6 +58,7 @@ fn what_becomes_of_each_category_makes_the_outcome_and_the_first_response() {
         assert_eq!(ended.refusal, is_refused.then_some(RefusalReason::Overbroad));
         // Decided one after the other, the outcome is the same.
         let mut story = held();
+        story.act("ana", at(2), Deed::Respond(1, IN_PROGRESS));
         for (number, decided) in [(SUBSCRIBER, subscriber), (TRAFFIC, traffic)].iter().enumerate() {
             let proposed = by_category(&[*decided]);
             story.act("ana", at(2), Deed::ProposeOutcome(1, proposed));
@@ -92,13 +93,6 @@ fn a_case_ends_as_a_whole_by_two_people() {
             Outcome::Duplicate,
             refused(RefusalReason::AlreadyRequested),
             State::Duplicate,
-            90,
-        ),
-        (
-            Ending::ExpiredNoReply,
-            Outcome::ExpiredNoReply,
-            refused(RefusalReason::Incomplete),
-            State::Expired,
             90,
         ),
         (Ending::FraudConfirmed, Outcome::FraudConfirmed, refused(unverified), State::Fraud, 730),
@@ -169,13 +163,14 @@ fn a_proposal_is_made_by_the_holder_and_approved_by_its_number() {
 #[test]
 fn only_open_categories_of_the_request_are_decided() {
     let mut story = held();
+    story.act("ana", at(2), Deed::Respond(1, IN_PROGRESS));
     let propose = |decided| Deed::ProposeOutcome(1, by_category(&[decided]));
     let content = propose((DataCategory::Content, NOT_HELD));
     assert_eq!(story.refusal("ana", at(2), content), Refusal::CategoryNotRequested);
     let conflict = Disposition::Refused(RefusalReason::ConflictOfLaw);
     let of_law = propose((TRAFFIC, conflict));
     assert_eq!(story.refusal("ana", at(2), of_law.clone()), Refusal::ConflictNotRecorded);
-    let record = |stance| Deed::RecordConflict(TRAFFIC, "US".parse().unwrap(), stance);
+    let record = |stance| Deed::RecordConflict(TRAFFIC, "US".parse().ok(), stance);
     story.act("bo", at(2), record(Stance::Stands));
     story.act("ana", at(2), of_law.clone());
     // Lifted while the proposal waits, it is no reason any more.
@@ -238,6 +233,52 @@ fn where_a_part_went_out_it_is_kept_as_long_as_all_of_it_would_be() {
         story.act("bo", at(3), approve(1));
         end(&mut story);
         assert_eq!(story.case.ended.unwrap().purge_at, at(4) + days(365));
+        assert_eq!(story.case.ended.unwrap().outcome, Outcome::DisclosedPartial);
+        assert_eq!(story.case.state(), State::Delivered);
     }
     assert_eq!(Outcome::Withdrawn.retention_class(), RetentionClass::NotDisclosed);
+}
+
+#[test]
+fn what_goes_out_before_an_answer_answers_and_what_is_only_refused_does_not() {
+    let mut story = held();
+    for part in [NOT_HELD, REFUSED, REDIRECTED] {
+        let proposed = by_category(&[(TRAFFIC, part)]);
+        let refusal = story.refusal("ana", at(2), Deed::ProposeOutcome(1, proposed));
+        assert_eq!(refusal, Refusal::NotAnswered, "the other category has no answer yet");
+    }
+    story.act("ana", at(2), Deed::Respond(1, IN_PROGRESS));
+    story.act("ana", at(3), Deed::ProposeOutcome(1, by_category(&[(TRAFFIC, REFUSED)])));
+    story.act("bo", at(3), approve(1));
+    assert_eq!(story.case.first_response.as_ref().unwrap().kind, IN_PROGRESS);
+    assert!(!story.case.has_ended());
+}
+
+#[test]
+fn only_a_question_that_is_open_can_expire() {
+    let expired = |epoch| Deed::ProposeOutcome(epoch, Proposed::Whole(Ending::ExpiredNoReply));
+    let fresh = held();
+    assert_eq!(fresh.refusal("ana", at(2), expired(1)), Refusal::NothingAsked);
+    let mut asked = held();
+    asked.act("ana", at(2), Deed::Respond(1, FirstResponseKind::NeedInformation));
+    asked.act("ana", at(3), expired(1));
+    let mut answered = asked.clone();
+    asked.act("bo", at(4), approve(1));
+    assert_eq!(asked.case.ended.unwrap().outcome, Outcome::ExpiredNoReply);
+    assert_eq!((asked.case.state(), asked.case.ended.unwrap().refusal), (State::Expired, None));
+    // An answer that comes while it waits keeps it from being approved.
+    answered.act("portal", at(4), Deed::ProvideInformation);
+    assert_eq!(answered.refusal("bo", at(4), approve(1)), Refusal::NothingAsked);
+}
+
+#[test]
+fn a_refusal_for_a_conflict_of_law_names_one_that_is_recorded() {
+    let refused = FirstResponseKind::Refused(RefusalReason::ConflictOfLaw);
+    let mut story = held();
+    let refusal = story.refusal("ana", at(2), Deed::Respond(1, refused));
+    assert_eq!(refusal, Refusal::ConflictNotRecorded);
+    let stands = Deed::RecordConflict(TRAFFIC, "US".parse().ok(), Stance::Stands);
+    story.act("bo", at(2), stands);
+    story.act("ana", at(2), Deed::Respond(1, refused));
+    assert_eq!(story.case.state(), State::Rejected);
 }

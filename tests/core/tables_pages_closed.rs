@@ -26,8 +26,8 @@ fn kinds(keys: &[PageKey]) -> Vec<ClockKind> {
 /// A case that nobody has answered for two hours: pages of two of its clocks are open. A minute's pause
 /// keeps their rungs apart.
 fn neglected() -> Story {
-    let mut story = Story::of(Nature::MissingChild);
-    let reason = PauseReason::Clarification;
+    let mut story = Story::of(Nature::MissingChild).with_conflict();
+    let reason = PauseReason::ConflictReview;
     story.work(at(1), |epoch| Deed::PauseClock(epoch, COMPLETION, reason));
     story.act("ana", at(2), Deed::ResumeClock(1, COMPLETION));
     story.release(at(2));

@@ -244,7 +244,7 @@ fn what_was_sent_in_vain_is_recorded_and_closed_at_once() {
 #[test]
 fn a_rung_that_was_told_in_vain_is_told_when_it_comes() {
     // The replica did not know that the clock stood still.
-    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS).with_conflict();
     story.release(at(6));
     let believed = story.case.clone();
     let reason = PauseReason::ConflictReview;

@@ -25,7 +25,7 @@ fn order() -> Story {
         s.instrument = Choice::Known(Instrument::EmergencyProductionOrder);
     });
     story.work(at(5), |epoch| Deed::Respond(epoch, IN_PROGRESS));
-    story
+    story.with_conflict()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn what_an_authority_waits_for_never_stands_still() {
 
 #[test]
 fn a_pause_moves_target_limit_and_rungs_by_exactly_the_pause() {
-    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS).with_conflict();
     let by = "ana".parse().unwrap();
     let events = story.work(at(60), pause(COMPLETION));
     let reason = PauseReason::ConflictReview;
@@ -73,7 +73,7 @@ fn a_pause_moves_target_limit_and_rungs_by_exactly_the_pause() {
 
 #[test]
 fn pauses_add_up_and_pass_nothing_twice() {
-    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS).with_conflict();
     story.work(at(60), pause(COMPLETION));
     story.work(at(70), resume(COMPLETION));
     // At its very instant the rung at two hours passes before the pause.
@@ -105,7 +105,7 @@ fn each_clock_of_an_order_is_paused_by_itself() {
 
 #[test]
 fn what_cannot_be_paused_or_resumed_is_refused() {
-    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS).with_conflict();
     for (by, deed, refusal) in [
         ("ana", pause(ClockKind::EEvidence)(1), Refusal::ClockNotRunning),
         ("ana", pause(COMPLETION)(9), Refusal::EpochOver),
@@ -127,7 +127,8 @@ fn what_cannot_be_paused_or_resumed_is_refused() {
 
 #[test]
 fn a_case_that_waits_for_its_authority_alone_is_not_forgotten() {
-    let mut story = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
+    let mut story =
+        Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation).with_conflict();
     story.act("ana", at(5), pause(COMPLETION)(1));
     story.release(at(6));
     assert_eq!(project(&story.case).ready, None);
@@ -144,7 +145,7 @@ fn a_case_that_waits_for_its_authority_alone_is_not_forgotten() {
 
 #[test]
 fn a_case_that_ends_while_a_clock_stands_still_has_not_broken_its_promise() {
-    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS);
+    let mut story = Story::answered(Nature::MissingChild, IN_PROGRESS).with_conflict();
     story.work(at(60), pause(COMPLETION));
     story.act("portal", at(900), Deed::Withdraw);
     let events = story.work(at(900), Deed::ConfirmWithdrawal);
@@ -153,4 +154,55 @@ fn a_case_that_ends_while_a_clock_stands_still_has_not_broken_its_promise() {
     assert_eq!(story.promised(COMPLETION), (180 + 840, 240 + 840));
     let clock = story.case.clock(COMPLETION).unwrap();
     assert!(clock.is_stopped() && !clock.is_overdue());
+}
+
+#[test]
+fn a_clock_stands_still_for_a_reason_that_holds() {
+    let under = |instrument| {
+        let mut story =
+            Story::with(Nature::Kidnapping, |s| s.instrument = Choice::Known(instrument));
+        story.work(at(5), |epoch| Deed::Respond(epoch, IN_PROGRESS));
+        story
+    };
+    let emergency = under(Instrument::EmergencyProductionOrder);
+    let order = under(Instrument::ProductionOrder);
+    let (soon, slow) = (ClockKind::EEvidenceEmergency, ClockKind::EEvidence);
+    for (story, kind, reason, is_founded) in [
+        (&emergency, soon, PauseReason::NotifiedAuthorityReview, false),
+        (&emergency, soon, PauseReason::Clarification, true),
+        (&emergency, soon, PauseReason::ConflictReview, false),
+        (&emergency, soon, PauseReason::AwaitingInformation, false),
+        (&emergency, COMPLETION, PauseReason::Clarification, false),
+        (&order, slow, PauseReason::NotifiedAuthorityReview, true),
+        (&order, slow, PauseReason::Clarification, true),
+        (&order, slow, PauseReason::ConflictReview, false),
+        (&order, COMPLETION, PauseReason::NotifiedAuthorityReview, false),
+    ] {
+        let mut story = story.clone();
+        story.act("ana", at(6), Deed::Claim);
+        let pause = Deed::PauseClock(story.epoch(), kind, reason);
+        if is_founded {
+            story.act("ana", at(6), pause);
+            assert!(!story.case.runs(kind), "{kind:?} {reason:?}");
+        } else {
+            let refusal = story.refusal("ana", at(6), pause);
+            assert_eq!(refusal, Refusal::PauseUnfounded, "{kind:?} {reason:?}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_still_for_an_answer_goes_on_with_it() {
+    let mut story = order();
+    let wait = |epoch| Deed::PauseClock(epoch, COMPLETION, PauseReason::AwaitingInformation);
+    let refusal = story.refusal("ana", at(6), wait(story.epoch()));
+    assert_eq!(refusal, Refusal::PauseUnfounded, "nothing was asked");
+    story.work(at(10), Deed::AskForInformation);
+    story.work(at(10), wait);
+    story.work(at(10), pause(ClockKind::EEvidenceEmergency));
+    let events = story.act("portal", at(40), Deed::ProvideInformation);
+    let (by, paused_for) = ("portal".parse().unwrap(), minutes(30));
+    assert!(events.contains(&Event::ClockResumed { by, clock: COMPLETION, paused_for }));
+    assert_eq!(story.promised(COMPLETION), (180 + 30, 240 + 30));
+    assert!(!story.case.runs(ClockKind::EEvidenceEmergency), "which stands still for a court");
 }

@@ -250,3 +250,29 @@ fn a_sending_is_numbered_by_sendings_since_the_authority_sees_it() {
     let numbers = story.case.disclosures.iter().map(|sent| sent.number);
     assert_eq!(numbers.collect::<Vec<_>>(), [1, 2]);
 }
+
+#[test]
+fn while_a_withdrawal_waits_nothing_goes_out_and_a_false_one_is_declined() {
+    let mut story = partly_disclosed();
+    let proposed = by_category(&[(DataCategory::Traffic, Disposition::Disclosed)]);
+    story.work(at(4), |epoch| Deed::ProposeOutcome(epoch, proposed));
+    let refusal = story.refusal("ana", at(4), Deed::DeclineWithdrawal(story.epoch()));
+    assert_eq!(refusal, Refusal::WithdrawalNotRequested);
+    story.act("portal", at(5), Deed::Withdraw);
+    assert_eq!(story.refusal("bo", at(6), approve(2)), Refusal::WithdrawalWaits);
+    let refusal = story.refusal("bo", at(6), Deed::DeclineWithdrawal(story.epoch()));
+    assert_eq!(refusal, Refusal::EpochOver, "whoever holds the case finds out");
+    let events = story.work(at(6), Deed::DeclineWithdrawal);
+    let by = "ana".parse().unwrap();
+    assert_eq!(*events.last().unwrap(), Event::WithdrawalDeclined { by });
+    assert_eq!(story.case.withdrawal_at, None);
+    story.act("bo", at(7), approve(2));
+    assert_eq!(story.case.disclosures.len(), 2);
+    // It may be asked for again, and then be true.
+    let mut again = partly_disclosed();
+    again.act("portal", at(5), Deed::Withdraw);
+    again.work(at(6), Deed::DeclineWithdrawal);
+    again.act("portal", at(7), Deed::Withdraw);
+    again.work(at(8), Deed::ConfirmWithdrawal);
+    assert!(again.case.has_ended());
+}

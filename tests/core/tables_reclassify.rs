@@ -36,6 +36,11 @@ fn raising_takes_the_earlier_deadline_counted_from_acceptance() {
         protection: None,
     };
     assert_eq!(events[0], reclassified);
+    let raised = |clock, minutes: (u64, u64)| {
+        let (target_at, limit_at) = (at(minutes.0), at(minutes.1));
+        events.contains(&Event::ClockRaised { clock, target_at, limit_at })
+    };
+    assert!(raised(FIRST_RESPONSE, (20, 30)) && raised(COMPLETION, (180, 240)), "{events:?}");
     // What is overdue by it fires once, with one page, and was nobody's before.
     assert_eq!(rungs(&events), (vec![0, 3, 7], vec![]));
     let contacts = vec!["desk".to_owned(), "shift-lead".to_owned()];
@@ -96,7 +101,7 @@ fn raising_an_answered_case_raises_what_still_runs() {
 
 #[test]
 fn a_clock_that_stands_still_is_raised_too() {
-    let mut story = Story::answered(Nature::Routine, IN_PROGRESS);
+    let mut story = Story::answered(Nature::Routine, IN_PROGRESS).with_conflict();
     let pause = |epoch| Deed::PauseClock(epoch, COMPLETION, PauseReason::ConflictReview);
     story.work(at(60), pause);
     let events = story.act("bo", at(400), to(Nature::MissingChild));
@@ -110,7 +115,7 @@ fn a_clock_that_stands_still_is_raised_too() {
 
 #[test]
 fn what_raising_makes_overdue_while_a_clock_stands_still_is_not_late() {
-    let mut story = Story::answered(Nature::Routine, IN_PROGRESS);
+    let mut story = Story::answered(Nature::Routine, IN_PROGRESS).with_conflict();
     let pause = |epoch| Deed::PauseClock(epoch, COMPLETION, PauseReason::ConflictReview);
     story.work(at(150), pause);
     story.act("bo", at(160), to(Nature::MissingChild));
@@ -252,4 +257,29 @@ fn an_ended_case_is_not_reclassified() {
     for deed in [ROUTINE, Deed::Reclassify(None, Some(Protection::Press))] {
         assert_eq!(story.refusal("bo", at(3), deed), Refusal::CaseEnded);
     }
+}
+
+#[test]
+fn a_reply_that_is_owed_on_a_raised_case_waits_at_its_own_limit() {
+    let mut story = Story::answered(Nature::Routine, FirstResponseKind::NeedInformation);
+    story.release(at(6));
+    story.act("portal", at(10), Deed::ProvideInformation);
+    story.act("bo", at(11), to(Nature::MissingChild));
+    assert_eq!(story.promised(ClockKind::Reply), (30, 40));
+    let place = Place::new(Band::new(1).unwrap(), at(40));
+    assert_eq!(project(&story.case).ready, Some((Lane::Ordinary, place)), "and not at 72 hours");
+}
+
+#[test]
+fn the_authority_can_be_told_the_nature_without_the_protection() {
+    let mut story = Story::of(Nature::MissingChild);
+    let both = Deed::Reclassify(Some(Nature::Kidnapping), Some(Protection::Press));
+    let events = story.act("bo", at(1), both);
+    let noted = |event: &Event| match event {
+        Event::Reclassified { nature, protection, .. } => Some((*nature, *protection)),
+        _ => None,
+    };
+    let told: Vec<_> = events.iter().filter_map(noted).collect();
+    let press = Some(Protection::Press);
+    assert_eq!(told, [(Nature::Kidnapping, None), (Nature::Kidnapping, press)]);
 }

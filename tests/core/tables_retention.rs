@@ -32,7 +32,7 @@ fn closed() -> Story {
     });
     let subscriber = DataCategory::Subscriber;
     let other = urgence::core::CaseId::derive(&"de-bka".parse().unwrap(), &"r-2".parse().unwrap());
-    let conflict = |stance| Deed::RecordConflict(subscriber, "US".parse().unwrap(), stance);
+    let conflict = |stance| Deed::RecordConflict(subscriber, "US".parse().ok(), stance);
     let clock = ClockKind::FirstResponse;
     let key = PageKey { case: story.case.id, clock, cycle: 0, offset: minutes(0) };
     story.command_of_nobody(&Command::Sort(Sorting::LikelyDuplicates([other].into())), at(1));

@@ -49,19 +49,19 @@ fn a_suspension_and_its_end_each_make_a_version() {
         assert_eq!(suspended.suspension, Some(suspension));
         assert_eq!(
             suspended.standing(),
-            Standing { version: 1, is_suspended: true, is_key_too_new: false }
+            Standing { version: 1, is_suspended: true, ..Standing::default() }
         );
         let (back, what) = becomes(&suspended, &act("sup", "r"), StandingCommand::Reinstate, at(2));
         assert_eq!(what, What::AuthorityReinstated { authority: authority.clone(), version: 2 });
         assert_eq!(
             back.standing(),
-            Standing { version: 2, is_suspended: false, is_key_too_new: false }
+            Standing { version: 2, is_suspended: false, ..Standing::default() }
         );
         assert_eq!((back.suspension.clone(), &back.authority), (None, &authority));
         let (again, _) = becomes(&back, &act("sup", "t"), suspend, at(3));
         assert_eq!(
             again.standing(),
-            Standing { version: 3, is_suspended: true, is_key_too_new: false }
+            Standing { version: 3, is_suspended: true, ..Standing::default() }
         );
     }
 }
@@ -126,7 +126,7 @@ fn proposed(proposed: Proposed) -> Story {
 }
 
 fn on(version: u64, is_suspended: bool) -> Deed {
-    Deed::ApproveOutcome(1, Standing { version, is_suspended, is_key_too_new: false })
+    Deed::ApproveOutcome(1, Standing { version, is_suspended, ..Standing::default() })
 }
 
 #[track_caller]

@@ -3,8 +3,8 @@
 
 use urgence::core::projection::project;
 use urgence::core::{
-    DataCategory, Deed, Ending, Event, Finding, FirstResponseKind, Nature, PhoneId, Proposed,
-    Refusal, RefusalReason, Stance, State, Verification,
+    Country, DataCategory, Deed, Ending, Event, Finding, FirstResponseKind, Nature, PhoneId,
+    Proposed, Refusal, RefusalReason, Stance, State, Verification,
 };
 
 use crate::make::{IN_PROGRESS, Story, approve, ask_for, at, by_category, called_back};
@@ -164,8 +164,12 @@ fn until_the_call_back_every_case_that_is_worked_on_looks_the_same() {
     }
 }
 
+fn united_states() -> Country {
+    "US".parse().unwrap()
+}
+
 fn conflict(category: DataCategory, stance: Stance) -> Deed {
-    Deed::RecordConflict(category, "US".parse().unwrap(), stance)
+    Deed::RecordConflict(category, "US".parse().ok(), stance)
 }
 
 #[test]
@@ -177,8 +181,8 @@ fn a_conflict_is_recorded_by_anybody_and_lifted_by_another_who_is_a_jurist() {
     let events = story.act("bo", at(1), conflict(subscriber, Stance::Stands));
     let (by, category) = ("bo".parse().unwrap(), subscriber);
     assert_eq!(events, [Event::ConflictRecorded { by, category, stance: Stance::Stands }]);
-    let recorded = story.case.conflicts[&subscriber].clone();
-    assert_eq!((recorded.third_country.as_str(), recorded.recorded_at), ("US", at(1)));
+    let recorded = story.case.conflicts[&(subscriber, united_states())].clone();
+    assert_eq!(recorded.recorded_at, at(1));
     assert_eq!((recorded.stance, recorded.lifted_by), (Stance::Stands, None));
     let again = conflict(subscriber, Stance::Stands);
     assert_eq!(story.refusal("ana", at(2), again.clone()), Refusal::NothingToChange);
@@ -187,7 +191,7 @@ fn a_conflict_is_recorded_by_anybody_and_lifted_by_another_who_is_a_jurist() {
     let events = story.act("lea", at(2), lift());
     let by = "lea".parse().unwrap();
     assert_eq!(events, [Event::ConflictRecorded { by, category, stance: Stance::Lifted }]);
-    let lifted = story.case.conflicts[&subscriber].clone();
+    let lifted = story.case.conflicts[&(subscriber, united_states())].clone();
     assert_eq!((lifted.recorded_by.as_str(), lifted.recorded_at), ("bo", at(1)));
     assert_eq!(lifted.lifted_by.unwrap().as_str(), "lea");
     assert_eq!(story.refusal("lea", at(4), lift()), Refusal::ConflictNotRecorded);
@@ -203,6 +207,7 @@ fn a_conflict_is_over_an_open_category_of_an_open_case() {
     let content = conflict(DataCategory::Content, Stance::Stands);
     assert_eq!(story.refusal("bo", at(1), content), Refusal::CategoryNotRequested);
     let decided = by_category(&[(subscriber, urgence::core::Disposition::NotHeld)]);
+    story.work(at(1), |epoch| Deed::Respond(epoch, IN_PROGRESS));
     story.work(at(1), |epoch| Deed::ProposeOutcome(epoch, decided));
     story.act("bo", at(2), approve(1));
     for stance in [Stance::Stands, Stance::Lifted] {
@@ -214,4 +219,21 @@ fn a_conflict_is_over_an_open_category_of_an_open_case() {
     story.act("ana", at(2), Deed::ConfirmWithdrawal(1));
     let refusal = story.refusal("lea", at(3), conflict(traffic, Stance::Lifted));
     assert_eq!(refusal, Refusal::CaseEnded);
+}
+
+#[test]
+fn each_countrys_law_is_a_conflict_of_its_own() {
+    let content = DataCategory::Content;
+    let mut story = Story::with(Nature::MissingChild, |s| ask_for(s, &[content]));
+    let of = |country: &str, stance| Deed::RecordConflict(content, country.parse().ok(), stance);
+    story.act("bo", at(1), of("US", Stance::Stands));
+    story.act("bo", at(1), of("CH", Stance::Stands));
+    let unnamed = Deed::RecordConflict(content, None, Stance::Lifted);
+    let refusal = story.refusal("lea", at(2), unnamed.clone());
+    assert_eq!(refusal, Refusal::ConflictNotRecorded, "of two it must be said which");
+    assert_eq!(story.refusal("lea", at(2), of("FR", Stance::Lifted)), Refusal::ConflictNotRecorded);
+    story.act("lea", at(2), of("US", Stance::Lifted));
+    assert!(story.case.conflicts_over(content), "the other law stands");
+    story.act("lea", at(3), unnamed);
+    assert!(!story.case.conflicts_over(content));
 }

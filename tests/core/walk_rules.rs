@@ -268,6 +268,7 @@ impl<'a> Seen<'a> {
             | Deed::AskForInformation(epoch)
             | Deed::ProposeOutcome(epoch, _)
             | Deed::ConfirmWithdrawal(epoch)
+            | Deed::DeclineWithdrawal(epoch)
             | Deed::PauseClock(epoch, ..)
             | Deed::ResumeClock(epoch, _) => *epoch,
             _ => return,
@@ -320,13 +321,17 @@ impl<'a> Seen<'a> {
             let Some((act, Deed::ApproveOutcome(number, standing))) = self.act() else {
                 panic!("data leaves by approval only: {:?}", self.command);
             };
-            assert_eq!((*number, &disclosure.approved_by), (disclosure.number, &act.by));
+            assert_eq!(disclosure.approved_by, act.by);
+            // The authority sees the number: it tells of sendings, and of nothing that was proposed.
+            assert_eq!(disclosure.number as usize, after.disclosures.len());
             assert!(disclosure.proposed_by != disclosure.approved_by, "two people");
             let proposal = before.proposal.as_ref().expect("it was proposed");
             assert_eq!((proposal.number, &proposal.by), (*number, &disclosure.proposed_by));
             assert_eq!(before.verification, Verification::CallbackConfirmed);
             assert!(!disclosure.categories.is_empty());
             assert!(!standing.is_suspended, "nothing goes out to a suspended authority");
+            assert!(!standing.is_not_valid, "nor to one whose entry is not valid");
+            assert!(before.withdrawal_at.is_none(), "nor while a withdrawal waits");
             let is_grave = disclosure.categories.contains(&DataCategory::Content)
                 || !before.facts.protections.is_empty();
             let people = [disclosure.proposed_by.as_str(), disclosure.approved_by.as_str()];
@@ -334,8 +339,8 @@ impl<'a> Seen<'a> {
             for category in &disclosure.categories {
                 assert!(before.facts.categories.contains(category), "nobody asked for it");
                 assert!(!before.dispositions.contains_key(category), "it went out before");
-                let conflict = before.conflicts.get(category);
-                assert!(conflict.is_none_or(|conflict| conflict.stance != Stance::Stands));
+                let over = before.conflicts.iter().filter(|((over, _), _)| over == category);
+                assert!(over.clone().all(|(_, conflict)| conflict.stance != Stance::Stands));
             }
         }
     }

@@ -6,14 +6,14 @@ use urgence::core::intake::{Choice, Moment};
 use urgence::core::projection::wake_at;
 use urgence::core::{
     Case, CaseId, ClockKind, Command, DataCategory, Decision, Deed, Disposition, Ending, Event,
-    Finding, FirstResponseKind, Instrument, Manifest, Nature, PageKey, PauseReason, Proposed,
-    Protection, RedirectTarget, RefusalReason, Report, Risk, SentPage, Settlement, SinkAnswer,
-    Sorting, Stance, Standing, decide,
+    Finding, FirstResponseKind, Instrument, Nature, PageKey, PauseReason, Proposed, Protection,
+    RedirectTarget, Report, Risk, SentPage, Settlement, SinkAnswer, Sorting, Stance, Standing,
+    decide,
 };
 
 use crate::make::{
     IN_PROGRESS, START, Story, act, approve, ask_for, at, by_category, called_back, days, hours,
-    intake, manifest, minutes, next, policy, too_new_key, too_new_number,
+    intake, minutes, next, policy, too_new_key, too_new_number,
 };
 use crate::walk::Instants;
 
@@ -26,21 +26,21 @@ pub struct Theme {
     pub commands: fn(&Case, u32) -> Vec<Command>,
 }
 
-const SUBSCRIBER: DataCategory = DataCategory::Subscriber;
-const CONTENT: DataCategory = DataCategory::Content;
-const COMPLETION: ClockKind = ClockKind::Completion;
+pub const SUBSCRIBER: DataCategory = DataCategory::Subscriber;
+pub const CONTENT: DataCategory = DataCategory::Content;
+pub const COMPLETION: ClockKind = ClockKind::Completion;
 const ORDER: ClockKind = ClockKind::EEvidenceEmergency;
 
 /// The acts of one step.
-struct Step(u32);
+pub struct Step(pub u32);
 
 impl Step {
-    fn act(&self, by: &str, number: usize, deed: Deed) -> Command {
+    pub fn act(&self, by: &str, number: usize, deed: Deed) -> Command {
         Command::Act(act(by, &format!("act-{}-{number}", self.0)), deed)
     }
 
     /// All of these, each under an id of its own, and the wake.
-    fn all(&self, deeds: Vec<(&str, Deed)>) -> Vec<Command> {
+    pub fn all(&self, deeds: Vec<(&str, Deed)>) -> Vec<Command> {
         let acts = deeds.into_iter().enumerate();
         let mut commands: Vec<Command> =
             acts.map(|(number, (by, deed))| self.act(by, number, deed)).collect();
@@ -49,7 +49,7 @@ impl Step {
     }
 }
 
-fn other_case(authority: &str) -> CaseId {
+pub fn other_case(authority: &str) -> CaseId {
     CaseId::derive(&authority.parse().unwrap(), &"another".parse().unwrap())
 }
 
@@ -112,6 +112,7 @@ fn questions() -> Theme {
                 ("portal", Deed::ProvideInformation),
                 ("portal", Deed::Withdraw),
                 ("ana", Deed::ConfirmWithdrawal(epoch)),
+                ("ana", Deed::DeclineWithdrawal(epoch)),
             ])
         },
     }
@@ -124,6 +125,8 @@ fn pauses() -> Theme {
             s.instrument = Choice::Known(Instrument::EmergencyProductionOrder);
         });
         story.work(at(5), |epoch| Deed::Respond(epoch, IN_PROGRESS));
+        let country = "US".parse().ok();
+        story.act("lea", at(5), Deed::RecordConflict(SUBSCRIBER, country, Stance::Stands));
         story.case
     };
     Theme {
@@ -182,7 +185,7 @@ fn disclosure() -> Theme {
             let (epoch, number) = (case.claim_epoch, case.proposals);
             let disclosed = Disposition::Disclosed;
             let redirected = Disposition::Redirected(RedirectTarget::EnterpriseCustomer);
-            let conflict = |stance| Deed::RecordConflict(CONTENT, "US".parse().unwrap(), stance);
+            let conflict = |stance| Deed::RecordConflict(CONTENT, "US".parse().ok(), stance);
             let one = by_category(&[(CONTENT, disclosed)]);
             let both = by_category(&[(CONTENT, redirected), (SUBSCRIBER, disclosed)]);
             Step(step).all(vec![
@@ -228,6 +231,8 @@ fn duties() -> Theme {
                 ("portal", Deed::ConfirmDelivery(1)),
                 ("bo", settle(ClockKind::UserNotice)),
                 ("bo", settle(ClockKind::ExPostValidation)),
+                ("lea", settle(ClockKind::NonDisclosure)),
+                ("bo", settle(ClockKind::NonDisclosure)),
                 ("lea", Deed::SetLegalHold(case.legal_hold.is_none())),
                 ("portal", Deed::RequestPreservation),
             ])
@@ -280,7 +285,7 @@ fn suspended() -> Theme {
             let on = |version, is_suspended| {
                 Deed::ApproveOutcome(
                     number,
-                    Standing { version, is_suspended, is_key_too_new: false },
+                    Standing { version, is_suspended, ..Standing::default() },
                 )
             };
             let mut commands = Step(step).all(vec![
@@ -344,7 +349,7 @@ fn pages() -> Theme {
 
 /// All that can be told of this page, by one sink or another, and what may have been sent without
 /// the store: what falls due next, as a replica sees it that has seen nothing since.
-fn reports(case: &Case, key: PageKey) -> Vec<Command> {
+pub fn reports(case: &Case, key: PageKey) -> Vec<Command> {
     let answered = |sink: &str, answer| Report::Answered(key, sink.parse().unwrap(), answer);
     let mut reports = vec![
         answered("log", SinkAnswer::Taken),
@@ -367,125 +372,4 @@ fn reports(case: &Case, key: PageKey) -> Vec<Command> {
         reports.push(Report::FromMemory(sent.collect()));
     }
     reports.into_iter().map(Command::Report).collect()
-}
-
-pub fn three_steps_deep() -> Vec<Theme> {
-    let mut worked_on = Story::with(Nature::MissingChild, |s| {
-        ask_for(s, &[SUBSCRIBER, CONTENT]);
-        s.is_without_validation = true;
-    });
-    worked_on.act("bo", at(1), Deed::RecordVerification(called_back("fr-pnij")));
-    worked_on.work(at(2), |epoch| Deed::Respond(epoch, IN_PROGRESS));
-    vec![
-        Theme {
-            name: "everything, from the start",
-            starts: vec![Story::of(Nature::MissingChild).case],
-            instants: Instants::Due,
-            commands: everything,
-        },
-        Theme {
-            name: "everything, when it is worked on",
-            starts: vec![worked_on.case],
-            instants: Instants::Due,
-            commands: everything,
-        },
-    ]
-}
-
-/// Every deed, with arguments that will do and with such as never should.
-fn everything(case: &Case, step: u32) -> Vec<Command> {
-    let mut commands = Step(step).all(vec![]);
-    let step = Step(step);
-    let deeds = [of_responders(case), of_colleagues(case), of_the_authority(case)].concat();
-    for (number, (by, deed)) in deeds.into_iter().enumerate() {
-        commands.push(step.act(by, number, deed));
-    }
-    let paris = || "paris".parse().unwrap();
-    let mut reused = intake("r-1", Nature::MissingChild);
-    reused.digest.0[0] ^= 1;
-    commands.extend([
-        Command::Sort(Sorting::LikelyDuplicates([other_case("de-bka")].into())),
-        Command::Sort(Sorting::JoinIncident(paris())),
-        Command::Sort(Sorting::LeaveIncident(paris())),
-        Command::Sort(Sorting::SuspendAuthority),
-        Command::Sort(Sorting::Risk(Risk::TargetAcrossAuthorities)),
-        Command::Accept(reused),
-    ]);
-    if let Some(record) = case.pages.last() {
-        commands.extend(reports(case, record.page.key));
-    }
-    commands
-}
-
-type Deeds = Vec<(&'static str, Deed)>;
-
-fn of_responders(case: &Case) -> Deeds {
-    let epoch = case.claim_epoch;
-    let reason = PauseReason::Clarification;
-    let propose = |proposed| Deed::ProposeOutcome(epoch, proposed);
-    let sealed_to = |manifest: Manifest| Proposed::Categories {
-        dispositions: [(SUBSCRIBER, Disposition::Disclosed)].into(),
-        manifest: Some(manifest),
-    };
-    let conflict_of_law = Disposition::Refused(RefusalReason::ConflictOfLaw);
-    vec![
-        ("ana", Deed::Claim),
-        ("bo", Deed::Claim),
-        ("ana", Deed::Renew(epoch)),
-        ("ana", Deed::Release(epoch)),
-        ("ana", Deed::HandOver(epoch, "bo".parse().unwrap())),
-        ("ana", Deed::Respond(epoch, IN_PROGRESS)),
-        ("ana", Deed::Respond(epoch, FirstResponseKind::NeedInformation)),
-        ("ana", Deed::Respond(epoch, FirstResponseKind::AllData)),
-        ("ana", Deed::SendUpdate(epoch, None)),
-        ("ana", Deed::AskForInformation(epoch)),
-        ("ana", Deed::ConfirmWithdrawal(epoch)),
-        ("ana", Deed::PauseClock(epoch, COMPLETION, reason)),
-        ("ana", Deed::PauseClock(epoch, ClockKind::FirstResponse, reason)),
-        ("ana", Deed::ResumeClock(epoch, COMPLETION)),
-        ("ana", propose(sealed_to(manifest("fr-pnij")))),
-        ("ana", propose(sealed_to(manifest("de-bka")))),
-        ("ana", propose(by_category(&[(CONTENT, Disposition::Disclosed)]))),
-        ("ana", propose(by_category(&[(CONTENT, conflict_of_law)]))),
-        ("ana", propose(by_category(&[(DataCategory::Traffic, Disposition::NotHeld)]))),
-        ("ana", propose(Proposed::Whole(Ending::FraudConfirmed))),
-        ("ana", propose(Proposed::Whole(Ending::Duplicate(other_case("fr-pnij"))))),
-    ]
-}
-
-fn of_colleagues(case: &Case) -> Deeds {
-    let number = case.proposals;
-    let clock = ClockKind::FirstResponse;
-    let key = |minute| PageKey { case: case.id, clock, cycle: 0, offset: minutes(minute) };
-    let conflict = |stance| Deed::RecordConflict(CONTENT, "US".parse().unwrap(), stance);
-    let settle = |kind| Deed::SettleClock(kind, Settlement::Failed);
-    vec![
-        ("bo", Deed::Reclassify(Some(Nature::Routine), None)),
-        ("ana", Deed::Reclassify(Some(Nature::Kidnapping), Some(Protection::Press))),
-        ("bo", Deed::RecordVerification(called_back("fr-pnij"))),
-        ("bo", Deed::RecordVerification(called_back("de-bka"))),
-        ("bo", Deed::RecordVerification(Finding::SuspectedFraud)),
-        ("bo", conflict(Stance::Stands)),
-        ("bo", conflict(Stance::Lifted)),
-        ("lea", conflict(Stance::Lifted)),
-        ("bo", Deed::LinkDuplicate(other_case("fr-pnij"), "fr-pnij".parse().unwrap())),
-        ("ana", approve(number)),
-        ("bo", approve(number)),
-        ("lea", approve(number)),
-        ("bo", settle(ClockKind::ExPostValidation)),
-        ("bo", settle(ClockKind::Progress)),
-        ("bo", Deed::AcknowledgePage(key(0))),
-        ("bo", Deed::AcknowledgePage(key(1))),
-        ("lea", Deed::SetLegalHold(true)),
-        ("lea", Deed::SetLegalHold(false)),
-    ]
-}
-
-fn of_the_authority(case: &Case) -> Deeds {
-    vec![
-        ("portal", Deed::ProvideInformation),
-        ("portal", Deed::Withdraw),
-        ("portal", Deed::RequestPreservation),
-        ("portal", Deed::ConfirmDelivery(case.proposals)),
-    ]
 }

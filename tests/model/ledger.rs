@@ -268,6 +268,7 @@ pub const fn epoch_of(deed: &Deed) -> Option<Epoch> {
         | Deed::AskForInformation(epoch)
         | Deed::ProposeOutcome(epoch, _)
         | Deed::ConfirmWithdrawal(epoch)
+        | Deed::DeclineWithdrawal(epoch)
         | Deed::PauseClock(epoch, ..)
         | Deed::ResumeClock(epoch, _) => Some(*epoch),
         Deed::Claim

@@ -118,7 +118,9 @@ impl Wish {
                 Deed::RecordVerification(Finding::CallbackConfirmed(number))
             }
             Self::FailCheck => Deed::RecordVerification(Finding::Failed),
-            Self::Conflict(category, stance) => Deed::RecordConflict(category, name("US"), stance),
+            Self::Conflict(category, stance) => {
+                Deed::RecordConflict(category, Some(name("US")), stance)
+            }
             Self::Propose(category) => Deed::ProposeOutcome(epoch, disclosing(category)),
             Self::Approve(number) => Deed::ApproveOutcome(number, Standing::default()),
         };

@@ -133,7 +133,7 @@ impl Held {
 
     pub fn confirm_withdrawal(&self) -> wire::ConfirmWithdrawalRequest {
         let Self { name, epoch } = self.clone();
-        wire::ConfirmWithdrawalRequest { request_id: fresh(), name, epoch }
+        wire::ConfirmWithdrawalRequest { request_id: fresh(), name, epoch, is_declined: false }
     }
 
     pub fn pause(&self, clock: wire::ClockKind) -> wire::PauseClockRequest {

@@ -8,7 +8,7 @@ use crate::core::answer::{FirstResponseKind, RefusalReason};
 use crate::core::caller::Role;
 use crate::core::clock::ClockKind;
 use crate::core::data::DataCategory;
-use crate::core::event::Event;
+use crate::core::event::{Event, Settlement};
 use crate::core::memory::Act;
 use crate::core::outcome::{
     Disclosure, Disposition, Ending, Manifest, Outcome, Proposal, Proposed,
@@ -28,6 +28,7 @@ pub(super) fn apply(
     let proposal = proposal.ok_or(Refusal::ProposalReplaced)?;
     transition.must_be_approvable(&proposal, act, standing)?;
     transition.case.proposal = None;
+    transition.digest = act.content;
     let (by, proposed_by) = (act.by.clone(), proposal.by.clone());
     transition.events.push(Event::OutcomeApproved { by, proposed_by, number });
     match &proposal.proposed {
@@ -61,11 +62,21 @@ impl Transition<'_> {
         if standing.is_suspended {
             return Err(Refusal::AuthoritySuspended);
         }
+        if standing.is_not_valid {
+            return Err(Refusal::AuthorityNotValid);
+        }
         if standing.is_key_too_new {
             return Err(Refusal::RecipientKeyTooNew);
         }
         if self.case.verification != Verification::CallbackConfirmed {
             return Err(Refusal::NotVerified);
+        }
+        if self.case.withdrawal_at.is_some() {
+            return Err(Refusal::WithdrawalWaits);
+        }
+        let validation = self.case.clock(ClockKind::ExPostValidation);
+        if validation.is_some_and(|clock| clock.settlement == Some(Settlement::Failed)) {
+            return Err(Refusal::ValidationFailed);
         }
         let needs_jurist =
             disclosed.contains(&DataCategory::Content) || !self.case.facts.protections.is_empty();

@@ -3,7 +3,7 @@
 use super::Transition;
 use crate::core::answer::Punctuality;
 use crate::core::clock::{Clock, ClockKind};
-use crate::core::event::Event;
+use crate::core::event::{Event, Settlement};
 use crate::core::policy::Promise;
 use crate::core::time::Timestamp;
 
@@ -37,8 +37,15 @@ impl<'a> Transition<'a> {
         if kind != ClockKind::FirstResponse {
             // A term that has come to its end has broken nothing.
             let is_over = kind.is_term() && at >= clock.limit_at;
-            let punctuality =
-                if is_over { Punctuality::WithinLimit } else { clock.punctuality(at) };
+            let is_refused =
+                kind == ClockKind::ExPostValidation && clock.settlement == Some(Settlement::Failed);
+            let punctuality = if is_refused {
+                Punctuality::Breached
+            } else if is_over {
+                Punctuality::WithinLimit
+            } else {
+                clock.punctuality(at)
+            };
             self.events.push(Event::ClockStopped { clock: kind, punctuality });
         }
     }

@@ -13,9 +13,15 @@ use crate::core::outcome::{Ended, Outcome};
 const SYNTHETIC_KEPT_FOR: Duration = Duration::from_hours(1);
 
 impl Transition<'_> {
-    /// Ends the case.
+    /// Ends the case. What went out before is not undone by how the rest of it ended.
     pub(super) fn end(&mut self, by: &Subject, outcome: Outcome, refusal: Option<RefusalReason>) {
         let now = self.now;
+        let is_told = matches!(outcome, Outcome::DisclosedFull | Outcome::FraudConfirmed);
+        let outcome = if self.case.disclosures.is_empty() || is_told {
+            outcome
+        } else {
+            Outcome::DisclosedPartial
+        };
         for kind in ClockKind::ALL.iter().copied() {
             // Without a disclosure there is nothing that a validation could still make lawful, and
             // nothing that the person concerned could be told.

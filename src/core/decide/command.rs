@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::{
     Refusal, Transition, acknowledge_page, approve_outcome, ask_for_information, claim,
-    confirm_delivery, confirm_withdrawal, hand_over, link_duplicate, pause_clock, propose_outcome,
-    provide_information, reclassify, record_conflict, record_verification, release, renew,
-    request_preservation, respond, resume_clock, send_update, set_legal_hold, settle_clock,
-    withdraw,
+    confirm_delivery, confirm_withdrawal, decline_withdrawal, hand_over, link_duplicate,
+    pause_clock, propose_outcome, provide_information, reclassify, record_conflict,
+    record_verification, release, renew, request_preservation, respond, resume_clock, send_update,
+    set_legal_hold, settle_clock, withdraw,
 };
 use crate::core::answer::FirstResponseKind;
 use crate::core::case_id::CaseId;
@@ -66,8 +66,9 @@ pub enum Deed {
     Reclassify(Option<Nature>, Option<Protection>),
     /// Record what a check found.
     RecordVerification(Finding),
-    /// Record, or lift, the conflict of a third country's law over a category.
-    RecordConflict(DataCategory, Country, Stance),
+    /// Record, or lift, the conflict of a third country's law over a category; the country may be left
+    /// out where the only one is lifted.
+    RecordConflict(DataCategory, Option<Country>, Stance),
     /// Note that this case, of that authority, is about the same matter.
     LinkDuplicate(CaseId, AuthorityId),
     /// Propose an outcome.
@@ -76,6 +77,8 @@ pub enum Deed {
     ApproveOutcome(u32, Standing),
     /// Confirm that the request is taken back.
     ConfirmWithdrawal(Epoch),
+    /// Note that the authority did not take the request back, whoever said so.
+    DeclineWithdrawal(Epoch),
     /// Let a clock stand still.
     PauseClock(Epoch, ClockKind, PauseReason),
     /// Let it go on.
@@ -138,7 +141,7 @@ impl Deed {
             Self::Reclassify(nature, protection) => reclassify::apply(on, by, *nature, *protection),
             Self::RecordVerification(finding) => record_verification::apply(on, by, finding),
             Self::RecordConflict(category, country, stance) => {
-                record_conflict::apply(on, act, *category, country, *stance)
+                record_conflict::apply(on, act, *category, country.as_ref(), *stance)
             }
             Self::LinkDuplicate(case, authority) => link_duplicate::apply(on, by, *case, authority),
             Self::ProposeOutcome(epoch, proposed) => {
@@ -148,11 +151,12 @@ impl Deed {
                 approve_outcome::apply(on, act, *number, *standing)
             }
             Self::ConfirmWithdrawal(epoch) => confirm_withdrawal::apply(on, by, *epoch),
+            Self::DeclineWithdrawal(epoch) => decline_withdrawal::apply(on, by, *epoch),
             Self::PauseClock(epoch, kind, reason) => {
                 pause_clock::apply(on, by, *epoch, *kind, *reason)
             }
             Self::ResumeClock(epoch, kind) => resume_clock::apply(on, by, *epoch, *kind),
-            Self::SettleClock(kind, settlement) => settle_clock::apply(on, by, *kind, *settlement),
+            Self::SettleClock(kind, settlement) => settle_clock::apply(on, act, *kind, *settlement),
             Self::AcknowledgePage(key) => acknowledge_page::apply(on, by, *key),
             Self::ProvideInformation => provide_information::apply(on, by),
             Self::Withdraw => withdraw::apply(on, by),

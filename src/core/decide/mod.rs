@@ -11,6 +11,7 @@ mod close;
 mod command;
 mod confirm_delivery;
 mod confirm_withdrawal;
+mod decline_withdrawal;
 mod due;
 mod hand_over;
 mod link_duplicate;
@@ -68,6 +69,8 @@ pub struct Next {
     pub actor: Option<Actor>,
     /// Where the case stood before; `None` for a new one.
     pub from: Option<State>,
+    /// Where its authority was shown it to stand before; `None` for a new one.
+    pub from_shown: Option<State>,
     /// What was sent, where the record vouches for it.
     pub digest: Option<RequestDigest>,
     /// The version of the authority's standing without which it must not happen.
@@ -136,6 +139,7 @@ struct Transition<'a> {
     memory: Vec<Told>,
     actor: Option<Actor>,
     from: Option<State>,
+    from_shown: Option<State>,
     digest: Option<RequestDigest>,
     rests_on: Option<u64>,
     now: Timestamp,
@@ -166,8 +170,8 @@ impl<'a> Transition<'a> {
     }
 
     fn untouched(case: &Case, now: Timestamp, policy: &'a Policy) -> Self {
-        let from = Some(case.state());
-        Self { from, ..Self::of(case.clone(), now, policy) }
+        let (from, from_shown) = (Some(case.state()), Some(case.state_shown()));
+        Self { from, from_shown, ..Self::of(case.clone(), now, policy) }
     }
 
     fn of(case: Case, now: Timestamp, policy: &'a Policy) -> Self {
@@ -178,6 +182,7 @@ impl<'a> Transition<'a> {
             memory: Vec::new(),
             actor: None,
             from: None,
+            from_shown: None,
             digest: None,
             rests_on: None,
             now,
@@ -200,8 +205,9 @@ impl<'a> Transition<'a> {
         }
         self.case.version += 1;
         self.case.last_event_at = self.now;
-        let Self { case, events, actor, from, digest, rests_on, .. } = self;
-        Decision::Next(Box::new(Next { case, events, actor, from, digest, rests_on }))
+        let Self { case, events, actor, from, from_shown, digest, rests_on, .. } = self;
+        let next = Next { case, events, actor, from, from_shown, digest, rests_on };
+        Decision::Next(Box::new(next))
     }
 }
 
@@ -217,6 +223,7 @@ impl Next {
             actor: self.actor.clone(),
             from: self.from,
             to: Some(self.case.state()),
+            shown: self.from_shown.map(|from| (from, self.case.state_shown())),
             digest: self.digest,
             events: self.events.clone(),
         }

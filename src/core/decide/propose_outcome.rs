@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{Epoch, Refusal, Transition};
 use crate::core::answer::RefusalReason;
 use crate::core::caller::Role;
-use crate::core::conflict::Stance;
 use crate::core::data::DataCategory;
 use crate::core::event::Event;
 use crate::core::memory::Act;
@@ -53,6 +52,9 @@ impl Transition<'_> {
                     Some(manifest) if manifest.recipient_key.is_too_new(self.now) => {
                         Err(Refusal::RecipientKeyTooNew)
                     }
+                    // What ends the case, or hands out a part, answers the whole. Deciding a part without
+                    // that would stop the clock with an answer that is none.
+                    None if !goes_out && self.leaves_open(dispositions) => self.must_be_answered(),
                     Some(_) | None => Ok(()),
                 }
             }
@@ -60,20 +62,29 @@ impl Transition<'_> {
                 Some(true) => Ok(()),
                 Some(false) | None => Err(Refusal::DuplicateNotLinked),
             },
-            Proposed::Whole(Ending::Rejected(RefusalReason::ConflictOfLaw)) => {
-                let mut conflicts = self.case.conflicts.values();
-                let stands = conflicts.any(|conflict| conflict.stance == Stance::Stands);
-                if stands { Ok(()) } else { Err(Refusal::ConflictNotRecorded) }
+            Proposed::Whole(Ending::Rejected(reason)) => self.must_be_founded(*reason),
+            Proposed::Whole(Ending::ExpiredNoReply) if self.case.asked_at.is_none() => {
+                Err(Refusal::NothingAsked)
             }
             Proposed::Whole(
                 Ending::NoSuchAccount
-                | Ending::Rejected(_)
                 | Ending::Redirected(_)
                 | Ending::ExpiredNoReply
                 | Ending::FraudConfirmed
                 | Ending::Transferred,
             ) => Ok(()),
         }
+    }
+
+    /// Refuses a refusal that names a conflict of law which nobody has recorded.
+    pub(super) fn must_be_founded(&self, reason: RefusalReason) -> Result<(), Refusal> {
+        let is_founded = reason != RefusalReason::ConflictOfLaw
+            || self.case.conflicts.keys().any(|(category, _)| self.case.conflicts_over(*category));
+        if is_founded { Ok(()) } else { Err(Refusal::ConflictNotRecorded) }
+    }
+
+    fn leaves_open(&self, dispositions: &BTreeMap<DataCategory, Disposition>) -> bool {
+        self.case.undecided().iter().any(|category| !dispositions.contains_key(category))
     }
 
     fn must_be_decidable(
@@ -87,8 +98,7 @@ impl Transition<'_> {
             if self.case.dispositions.contains_key(category) {
                 return Err(Refusal::CategoryDecided);
             }
-            let conflict = self.case.conflicts.get(category);
-            let stands = conflict.is_some_and(|conflict| conflict.stance == Stance::Stands);
+            let stands = self.case.conflicts_over(*category);
             match disposition {
                 Disposition::Disclosed if stands => return Err(Refusal::ConflictStands),
                 Disposition::Refused(RefusalReason::ConflictOfLaw) if !stands => {

@@ -23,6 +23,8 @@ pub(super) fn apply(
         return Err(Refusal::NothingToChange);
     }
     let mut proposed_by = None;
+    let before = transition.case.nature;
+    let mut is_raised = false;
     if let Some(nature) = nature {
         let was = transition.case.nature.class();
         match (was, nature.class()) {
@@ -44,21 +46,25 @@ pub(super) fn apply(
             },
             (Class::Routine, Class::Emergency) => {
                 transition.change_nature(nature);
-                transition.raise_clocks();
+                is_raised = true;
             }
             (Class::Emergency, Class::Emergency) | (Class::Routine, Class::Routine) => {
                 transition.change_nature(nature);
             }
         }
     }
+    // The authority is told the nature, and never what was noted of its target: two events.
     let (nature, band) = (transition.case.nature, transition.case.band);
-    transition.events.push(Event::Reclassified {
-        by: by.clone(),
-        proposed_by,
-        nature,
-        band,
-        protection,
-    });
+    let noted = protection.map(|protection| (None, Some(protection)));
+    let changed = (nature != before).then_some((proposed_by, None));
+    for (proposed_by, protection) in changed.into_iter().chain(noted) {
+        let by = by.clone();
+        let event = Event::Reclassified { by, proposed_by, nature, band, protection };
+        transition.events.push(event);
+    }
+    if is_raised {
+        transition.raise_clocks();
+    }
     Ok(())
 }
 
@@ -75,6 +81,8 @@ impl Transition<'_> {
             let promise = policy.clock(clock.kind, Class::Emergency);
             if promise != policy.clock(clock.kind, clock.class) {
                 clock.raise(Class::Emergency, promise, now);
+                let (clock, target_at, limit_at) = (clock.kind, clock.target_at, clock.limit_at);
+                self.events.push(Event::ClockRaised { clock, target_at, limit_at });
             }
         }
     }

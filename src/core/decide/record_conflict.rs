@@ -13,7 +13,7 @@ pub(super) fn apply(
     transition: &mut Transition<'_>,
     act: &Act,
     category: DataCategory,
-    third_country: &Country,
+    third_country: Option<&Country>,
     stance: Stance,
 ) -> Result<(), Refusal> {
     transition.must_be_open()?;
@@ -23,31 +23,62 @@ pub(super) fn apply(
     if transition.case.dispositions.contains_key(&category) {
         return Err(Refusal::CategoryDecided);
     }
-    let recorded_at = transition.now;
-    let existing = transition.case.conflicts.get(&category);
-    let conflict = match (stance, existing) {
-        (Stance::Stands, Some(conflict)) if conflict.stance == Stance::Stands => {
-            return Err(Refusal::NothingToChange);
-        }
-        (Stance::Stands, _) => Conflict {
-            third_country: third_country.clone(),
-            stance,
-            recorded_by: act.by.clone(),
-            recorded_at,
-            lifted_by: None,
-        },
-        (Stance::Lifted, Some(conflict)) if conflict.stance == Stance::Stands => {
-            if conflict.recorded_by == act.by {
-                return Err(Refusal::SecondPersonNeeded);
-            }
-            if !act.has_role(Role::LegalReviewer) {
-                return Err(Refusal::LegalReviewerNeeded);
-            }
-            Conflict { stance, lifted_by: Some(act.by.clone()), ..conflict.clone() }
-        }
-        (Stance::Lifted, _) => return Err(Refusal::ConflictNotRecorded),
-    };
-    transition.case.conflicts.insert(category, conflict);
+    match stance {
+        Stance::Stands => transition.oppose(act, category, third_country)?,
+        Stance::Lifted => transition.lift(act, category, third_country)?,
+    }
     transition.events.push(Event::ConflictRecorded { by: act.by.clone(), category, stance });
     Ok(())
+}
+
+impl Transition<'_> {
+    fn oppose(
+        &mut self,
+        act: &Act,
+        category: DataCategory,
+        third_country: Option<&Country>,
+    ) -> Result<(), Refusal> {
+        // The edge asks for the country of a conflict that is recorded.
+        let country = third_country.ok_or(Refusal::ConflictNotRecorded)?.clone();
+        let recorded = Conflict {
+            stance: Stance::Stands,
+            recorded_by: act.by.clone(),
+            recorded_at: self.now,
+            lifted_by: None,
+        };
+        let before = self.case.conflicts.insert((category, country), recorded);
+        match before.map(|conflict| conflict.stance) {
+            Some(Stance::Stands) => Err(Refusal::NothingToChange),
+            Some(Stance::Lifted) | None => Ok(()),
+        }
+    }
+
+    /// Lifts the conflict with the law of this country or, where none is named, the only one.
+    fn lift(
+        &mut self,
+        act: &Act,
+        category: DataCategory,
+        third_country: Option<&Country>,
+    ) -> Result<(), Refusal> {
+        let is_meant = |(over, country): &(DataCategory, Country)| {
+            *over == category && third_country.is_none_or(|named| named == country)
+        };
+        let mut meant = self
+            .case
+            .conflicts
+            .iter_mut()
+            .filter(|(of, conflict)| is_meant(of) && conflict.stance == Stance::Stands);
+        let (Some((_, conflict)), None) = (meant.next(), meant.next()) else {
+            return Err(Refusal::ConflictNotRecorded);
+        };
+        if conflict.recorded_by == act.by {
+            return Err(Refusal::SecondPersonNeeded);
+        }
+        if !act.has_role(Role::LegalReviewer) {
+            return Err(Refusal::LegalReviewerNeeded);
+        }
+        conflict.stance = Stance::Lifted;
+        conflict.lifted_by = Some(act.by.clone());
+        Ok(())
+    }
 }

@@ -44,6 +44,24 @@ pub enum Refusal {
          ask a supervisor"
     )]
     AuthoritySuspended,
+    /// The authority's entry in the registry is not valid now.
+    #[error(
+        "this authority's entry in the registry is not valid today, so nothing is disclosed to it; give \
+         any other answer in time, and have the provider renew the entry"
+    )]
+    AuthorityNotValid,
+    /// The order was issued without validation, and that was not given.
+    #[error(
+        "the order was issued without prior validation and that was not given in time, so nothing more \
+         goes out on it; end the case with another outcome"
+    )]
+    ValidationFailed,
+    /// The authority asked to take the request back, and nobody has found out whether it did.
+    #[error(
+        "the authority has asked to take this request back; call it back, then ConfirmWithdrawal, or \
+         decline it there if the authority did not ask"
+    )]
+    WithdrawalWaits,
     /// The number that was called is too new in the registry.
     #[error(
         "this number has been in the registry for less than a day, and whoever changed it may be the \
@@ -66,7 +84,10 @@ pub enum Refusal {
     #[error("a conflict of law stands over a category that would go out; redirect or refuse it")]
     ConflictStands,
     /// The refusal names a conflict of law that nobody has recorded.
-    #[error("no conflict of law is recorded over this category; record it with RecordConflict")]
+    #[error(
+        "no such conflict of law stands; record it with RecordConflict. Of several over one category, \
+         lifting names the third country"
+    )]
     ConflictNotRecorded,
     /// The category was not asked for.
     #[error("the request does not ask for this category of data")]
@@ -86,6 +107,14 @@ pub enum Refusal {
     /// A duplicate must be of a linked case of the same authority.
     #[error("link the other case first with LinkDuplicate; it must be of the same authority")]
     DuplicateNotLinked,
+    /// The case that this one would be a duplicate of was ended as a duplicate itself.
+    #[error(
+        "the other case was ended as a duplicate itself; answer this one, or name the first of them"
+    )]
+    OriginalIsDuplicate,
+    /// The authority owes no answer.
+    #[error("the authority owes no answer to this case; ask it first with AskForInformation")]
+    NothingAsked,
     /// No clock of this kind runs.
     #[error("no clock of this kind runs on this case")]
     ClockNotRunning,
@@ -95,6 +124,13 @@ pub enum Refusal {
     /// This clock never pauses.
     #[error("this clock never pauses; only COMPLETION and the e-Evidence clocks can be paused")]
     ClockNotPausable,
+    /// The reason for a pause does not hold.
+    #[error(
+        "this reason does not hold: AWAITING_INFORMATION takes a question that is open, CONFLICT_REVIEW a \
+         conflict that stands, and the other two are of e-Evidence orders, \
+         NOTIFIED_AUTHORITY_REVIEW not in an emergency"
+    )]
+    PauseUnfounded,
     /// This clock stops by itself.
     #[error(
         "this clock stops by itself; only EX_POST_VALIDATION, USER_NOTICE, NON_DISCLOSURE and \

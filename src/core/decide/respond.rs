@@ -22,6 +22,9 @@ pub(super) fn apply(
     if kind.discloses() {
         return Err(Refusal::DisclosureNotApproved);
     }
+    if let FirstResponseKind::Refused(reason) = kind {
+        transition.must_be_founded(reason)?;
+    }
     // A first response is a fact: the authority has it, whatever became of the claim since. Only an
     // epoch that was never granted shows that the caller did not work on this case.
     if epoch == 0 || epoch > transition.case.claim_epoch {

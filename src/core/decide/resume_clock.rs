@@ -12,11 +12,16 @@ pub(super) fn apply(
     kind: ClockKind,
 ) -> Result<(), Refusal> {
     transition.must_be_held(by, epoch)?;
-    let (now, policy) = (transition.now, transition.policy);
-    let clock = transition.case.clocks.get_mut(&kind);
-    let clock = clock.filter(|clock| matches!(clock.state, ClockState::Paused { .. }));
-    let clock = clock.ok_or(Refusal::ClockNotPaused)?;
-    let paused_for = clock.resume(now, policy.clock(kind, clock.class));
-    transition.events.push(Event::ClockResumed { by: by.clone(), clock: kind, paused_for });
-    Ok(())
+    transition.resume(by, kind)
+}
+
+impl Transition<'_> {
+    pub(super) fn resume(&mut self, by: &Subject, kind: ClockKind) -> Result<(), Refusal> {
+        let clock = self.case.clocks.get_mut(&kind);
+        let clock = clock.filter(|clock| matches!(clock.state, ClockState::Paused { .. }));
+        let clock = clock.ok_or(Refusal::ClockNotPaused)?;
+        let paused_for = clock.resume(self.now, self.policy.clock(kind, clock.class));
+        self.events.push(Event::ClockResumed { by: by.clone(), clock: kind, paused_for });
+        Ok(())
+    }
 }

@@ -3,13 +3,13 @@
 use super::event::page;
 use super::words::{
     clock_kind, data_category, instrument, nature, outcome, pause_reason, protection, punctuality,
-    redirect_target, refusal_reason, risk, sink_answer, stance, state, verification,
+    redirect_target, refusal_reason, risk, settlement, sink_answer, stance, state, verification,
 };
 use super::{Reader, duration, name, timestamp};
 use crate::core::{
-    Case, Clock, ClockState, Conflict, DataCategory, DeskName, Disclosure, Disposition, Ended,
-    Ending, FirstResponse, FirstResponseKind, Manifest, Outcome, PageRecord, Proposal, Proposed,
-    SinkAnswer, SinkName, Timestamp,
+    Case, Clock, ClockKind, ClockState, Conflict, Country, DataCategory, DeskName, Disclosure,
+    Disposition, Ended, Ending, FirstResponse, FirstResponseKind, Manifest, Outcome, PageRecord,
+    Proposal, Proposed, SinkAnswer, SinkName, Timestamp,
 };
 use crate::grpc::wire;
 
@@ -23,7 +23,7 @@ pub(in crate::grpc) fn case(desk: &DeskName, case: &Case) -> wire::Case {
         band: case.band.number().into(),
         state: state::write(case.state()).into(),
         accepted_at: Some(timestamp(case.accepted_at)),
-        clocks: case.clocks.values().map(clock).collect(),
+        clocks: case.clocks.values().map(|of| clock(of, Reader::Desk)).collect(),
         first_response: first_response(case, Reader::Desk),
         claim: case.claim.as_ref().map(|claim| wire::Claim {
             responder: claim.by.to_string(),
@@ -96,7 +96,7 @@ pub(in crate::grpc) fn case_status(desk: &DeskName, case: &Case) -> wire::CaseSt
         nature: nature::write(case.nature).into(),
         state: state::write(case.state_shown()).into(),
         accepted_at: Some(timestamp(case.accepted_at)),
-        clocks: shown.map(clock).collect(),
+        clocks: shown.map(|of| clock(of, Reader::Portal)).collect(),
         first_response: first_response(case, Reader::Portal),
         request_digest: case.request_digest.0.to_vec(),
         asked_at: case.asked_at.map(timestamp),
@@ -112,7 +112,10 @@ pub(super) fn categories<'a>(categories: impl IntoIterator<Item = &'a DataCatego
     categories.into_iter().map(|category| data_category::write(*category).into()).collect()
 }
 
-fn clock(clock: &Clock) -> wire::Clock {
+fn clock(clock: &Clock, reader: Reader) -> wire::Clock {
+    // How a validation was settled is the issuer's to know; the others are between the desk and itself.
+    let is_told = reader == Reader::Desk || clock.kind == ClockKind::ExPostValidation;
+    let settled = clock.settlement.filter(|_| is_told);
     let mut written = wire::Clock {
         kind: clock_kind::write(clock.kind).into(),
         started_at: Some(timestamp(clock.started_at)),
@@ -120,6 +123,7 @@ fn clock(clock: &Clock) -> wire::Clock {
         limit_at: Some(timestamp(clock.limit_at)),
         is_extended: clock.is_extended,
         is_overdue: clock.is_overdue(),
+        settlement: settled.map_or(0, |how| settlement::write(how).into()),
         ..wire::Clock::default()
     };
     match clock.state {
@@ -175,10 +179,12 @@ pub(super) const fn response_kind(kind: FirstResponseKind) -> wire::FirstRespons
     }
 }
 
-fn conflict((category, conflict): (&DataCategory, &Conflict)) -> wire::Conflict {
+fn conflict(
+    ((category, country), conflict): (&(DataCategory, Country), &Conflict),
+) -> wire::Conflict {
     wire::Conflict {
         category: data_category::write(*category).into(),
-        third_country: conflict.third_country.to_string(),
+        third_country: country.to_string(),
         stance: stance::write(conflict.stance).into(),
         recorded_by: conflict.recorded_by.to_string(),
         recorded_at: Some(timestamp(conflict.recorded_at)),

@@ -3,7 +3,7 @@
 use super::case::{categories, response_kind, shown};
 use super::words::{
     clock_kind, data_category, mark, nature, outcome, page_cause, pause_reason, protection,
-    punctuality, risk, settlement, sink_answer, stance, verification,
+    punctuality, risk, settlement, sink_answer, stance, state, verification,
 };
 use super::{Reader, duration, name, timestamp};
 use crate::core::{Change, DeskName, Event, Outcome, Page, RungRecord, Subject};
@@ -21,7 +21,14 @@ pub(in crate::grpc) fn change(
         Reader::Portal => for_authority(happened),
     });
     let events: Vec<_> = written.map(|event| wire::CaseEvent { event: Some(event) }).collect();
-    (!events.is_empty()).then(|| wire::CaseChange {
+    let stands = match reader {
+        Reader::Desk => change.to,
+        Reader::Portal => change.shown.map(|(_, to)| to),
+    };
+    // Where it stands is told also where what has moved it is the desk's own.
+    let has_moved = change.shown.is_some_and(|(from, to)| from != to);
+    (!events.is_empty() || has_moved).then(|| wire::CaseChange {
+        state: stands.map_or(0, |stands| state::write(stands).into()),
         name: name(desk, change.case),
         version: if reader == Reader::Desk { change.version } else { 0 },
         at: Some(timestamp(change.at)),
@@ -37,6 +44,7 @@ fn for_authority(event: &Event) -> Option<Wire> {
         | Event::ClockStopped { clock, .. }
         | Event::ClockPaused { clock, .. }
         | Event::ClockResumed { clock, .. }
+        | Event::ClockRaised { clock, .. }
         | Event::ClockExtended { clock, .. } => {
             let shown = clock.is_shown_to_authority();
             shown.then(|| clocked(event).map(without_names)).flatten()
@@ -49,6 +57,7 @@ fn for_authority(event: &Event) -> Option<Wire> {
         | Event::Disclosed { .. }
         | Event::DeliveryConfirmed { .. }
         | Event::WithdrawalRequested { .. }
+        | Event::WithdrawalDeclined { .. }
         | Event::PreservationRequested { .. }
         | Event::Ended { .. }
         | Event::Purged => basics(event).map(without_names),
@@ -97,6 +106,7 @@ fn without_names(event: Wire) -> Wire {
         Wire::ClockResumed(event) => Wire::ClockResumed(wire::ClockResumed { by, ..event }),
         Wire::Updated(event) => Wire::Updated(wire::Updated { by, ..event }),
         Wire::Asked(_) => Wire::Asked(wire::Asked { by }),
+        Wire::WithdrawalDeclined(_) => Wire::WithdrawalDeclined(wire::WithdrawalDeclined { by }),
         Wire::Ended(event) => {
             let fraud = i32::from(wire::Outcome::FraudConfirmed);
             let is_fraud = event.outcome == fraud;
@@ -280,6 +290,9 @@ fn basics(event: &Event) -> Option<Wire> {
         Event::WithdrawalRequested { by } => {
             Wire::WithdrawalRequested(wire::WithdrawalRequested { by: text(by) })
         }
+        Event::WithdrawalDeclined { by } => {
+            Wire::WithdrawalDeclined(wire::WithdrawalDeclined { by: text(by) })
+        }
         Event::PreservationRequested { by } => {
             Wire::PreservationRequested(wire::PreservationRequested { by: text(by) })
         }
@@ -303,6 +316,11 @@ fn clocked(event: &Event) -> Option<Wire> {
                 limit_at: Some(timestamp(*limit_at)),
             })
         }
+        Event::ClockRaised { clock, target_at, limit_at } => Wire::ClockRaised(wire::ClockRaised {
+            clock: clock_kind::write(*clock).into(),
+            target_at: Some(timestamp(*target_at)),
+            limit_at: Some(timestamp(*limit_at)),
+        }),
         Event::ClockStopped { clock, punctuality: how } => Wire::ClockStopped(wire::ClockStopped {
             clock: clock_kind::write(*clock).into(),
             punctuality: punctuality::write(*how).into(),

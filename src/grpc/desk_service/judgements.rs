@@ -108,9 +108,13 @@ pub(super) async fn record_conflict<S: Store>(
     let category = chosen(&mut checks, "category", data_category::read(message.category));
     let stance = chosen(&mut checks, "stance", stance::read(message.stance));
     let country = check_conflict(&mut checks, stance, message.conflict.as_ref());
-    check_optional_text(&mut checks, "decision", &message.decision, PAGE_CHARS);
-    let parts = head.zip(category).zip(stance.zip(country));
-    let ((head, category), (stance, country)) = valid(checks, parts)?;
+    if stance == Some(Stance::Lifted) {
+        // Whoever lets data go out over another country's law says why.
+        check_text(&mut checks, "decision", &message.decision, PAGE_CHARS);
+    } else {
+        check_optional_text(&mut checks, "decision", &message.decision, PAGE_CHARS);
+    }
+    let ((head, category), stance) = valid(checks, head.zip(category).zip(stance))?;
     let desk = head.desk.clone();
     let said = Said::Conflict(wire::ConflictEntry {
         category: message.category,
@@ -123,7 +127,8 @@ pub(super) async fn record_conflict<S: Store>(
     Ok(wire::RecordConflictResponse { case, replayed })
 }
 
-/// Checks the law that stands against it. Lifting a conflict needs none: it was named before.
+/// Checks the law that stands against it, and gives the country whose law it is. Lifting a conflict needs
+/// no more than the country, and that only where there are several.
 fn check_conflict(
     checks: &mut Checks,
     stance: Option<Stance>,
@@ -152,7 +157,10 @@ fn check_conflict(
         }
     }
     if stance == Some(Stance::Lifted) {
-        return Some("ZZ".parse().expect("two capital letters; a lifted conflict keeps its own"));
+        if law.third_country.is_empty() {
+            return None;
+        }
+        return check_country(checks, &field("third_country"), &law.third_country);
     }
     check_text(checks, &field("law_title"), &law.law_title, 500);
     check_text(checks, &field("nature_of_conflict"), &law.nature_of_conflict, PAGE_CHARS);

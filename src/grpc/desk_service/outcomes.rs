@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tonic::Status;
 
@@ -11,9 +12,9 @@ use crate::core::intake::{Checks, Choice, Code, check_optional_text, check_sha25
 use crate::core::memory::Recall;
 use crate::core::{
     CaseId, DataCategory, Deed, Disposition, Ending, KeyId, Manifest, Outcome, Proposed, Refusal,
-    ShownTo,
+    RequestDigest, ShownTo,
 };
-use crate::desk::Store;
+use crate::desk::{Error, Store};
 use crate::grpc::convert::Reader;
 use crate::grpc::convert::words::{data_category, outcome, redirect_target, refusal_reason};
 use crate::grpc::entries::{entry, latest_proposal, open};
@@ -63,7 +64,12 @@ pub(super) async fn propose_outcome<S: Store>(
     let ((head, epoch), sent) = valid(checks, head.zip(epoch).zip(sent))?;
     let manifest = message.manifest.clone().unwrap_or_default();
     let proposed = match sent {
-        Sent::Whole(ending) => Proposed::Whole(ending),
+        Sent::Whole(ending) => {
+            if let Ending::Duplicate(of) = ending {
+                must_be_original(&head, of).await?;
+            }
+            Proposed::Whole(ending)
+        }
         Sent::Categories(dispositions, key) => {
             let manifest = match key {
                 Some(key) => summary(&head, &key, &manifest.items).await?,
@@ -237,6 +243,23 @@ fn read_ending<S: Store>(
     }
 }
 
+/// Refuses a case that was ended as a duplicate itself as what another is a duplicate of: two that are each
+/// other's would leave nobody answered.
+async fn must_be_original<S: Store>(head: &Head<S>, of: CaseId) -> Result<(), Status> {
+    let desk = &head.desk;
+    let is_duplicate = match desk.get(of).await {
+        Ok(original) => original.ended.is_some_and(|end| end.outcome == Outcome::Duplicate),
+        // What is not there is not linked either, which is what is told.
+        Err(Error::Refused(Refusal::CaseNotFound)) => false,
+        Err(error) => return Err(status::error(error)),
+    };
+    let case = desk.get(head.id).await.map_err(status::error)?;
+    if is_duplicate && case.memory.recall(&head.act) == Recall::New {
+        return Err(status::error(Refusal::OriginalIsDuplicate.into()));
+    }
+    Ok(())
+}
+
 pub(super) async fn approve_outcome<S: Store>(
     edge: Edge<S>,
     caller: Callers,
@@ -247,7 +270,7 @@ pub(super) async fn approve_outcome<S: Store>(
     if message.proposal == 0 {
         check_required(&mut checks, "proposal");
     }
-    let head = valid(checks, head)?;
+    let mut head = valid(checks, head)?;
     let desk = head.desk.clone();
     let case = desk.get(head.id).await.map_err(status::error)?;
     let is_waiting = case.proposal.as_ref().is_some_and(|waits| waits.number == message.proposal);
@@ -270,13 +293,20 @@ pub(super) async fn approve_outcome<S: Store>(
     // While this proposal waits, nothing else goes out.
     let goes_out =
         case.proposal.as_ref().is_some_and(|waits| !waits.proposed.disclosed().is_empty());
-    let said = Said::Outcome(wire::OutcomeEntry {
+    if let Some(Proposed::Whole(Ending::Duplicate(of))) =
+        case.proposal.as_ref().map(|it| &it.proposed)
+    {
+        must_be_original(&head, *of).await?;
+    }
+    let told = wire::OutcomeEntry {
         number: if goes_out { case.next_disclosure() } else { 0 },
         message: proposal.message,
         items: proposal.items,
         recipient_key_id: proposal.recipient_key_id,
-    });
-    let said = entry(&desk, &head.act, said);
+    };
+    // The record vouches for what the authority is told, as it does for a first response.
+    head.act.content = Some(RequestDigest::of("ApproveOutcome", &told.encode_to_vec()));
+    let said = entry(&desk, &head.act, Said::Outcome(told));
     let approved = desk.approve_outcome(head.id, &head.act, message.proposal, said).await;
     let done = approved.map_err(status::error)?;
     let (case, replayed) = answer(desk.name(), &done);
@@ -293,7 +323,12 @@ pub(super) async fn confirm_withdrawal<S: Store>(
     let epoch = epoch(&mut checks, message.epoch);
     let (head, epoch) = valid(checks, head.zip(epoch))?;
     let desk = head.desk.clone();
-    let done = head.perform(Deed::ConfirmWithdrawal(epoch), None).await?;
+    let deed = if message.is_declined {
+        Deed::DeclineWithdrawal(epoch)
+    } else {
+        Deed::ConfirmWithdrawal(epoch)
+    };
+    let done = head.perform(deed, None).await?;
     let (case, replayed) = answer(desk.name(), &done);
     Ok(wire::ConfirmWithdrawalResponse { case, replayed })
 }

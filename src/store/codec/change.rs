@@ -40,6 +40,10 @@ struct StoredChange {
     to: String,
     #[prost(bytes = "vec", optional, tag = "11")]
     digest: Option<Vec<u8>>,
+    #[prost(string, tag = "13")]
+    from_shown: String,
+    #[prost(string, tag = "14")]
+    to_shown: String,
     /// In format 2, all there is.
     #[prost(message, optional, tag = "12")]
     notice: Option<StoredNotice>,
@@ -65,6 +69,8 @@ pub(in crate::store) fn encode_traced(change: &Change, trace: Option<&TraceParen
         actor: change.actor.as_ref().map(encode_actor),
         from: word(change.from),
         to: word(change.to),
+        from_shown: word(change.shown.map(|(from, _)| from)),
+        to_shown: word(change.shown.map(|(_, to)| to)),
         digest: change.digest.map(|digest| digest.0.to_vec()),
         notice: None,
     }
@@ -111,6 +117,7 @@ pub(in crate::store) fn decode_traced(
         actor: stored.actor.map(|actor| decode_actor(WHAT, actor)).transpose()?,
         from: state("from", &stored.from)?,
         to: state("to", &stored.to)?,
+        shown: state("from_shown", &stored.from_shown)?.zip(state("to_shown", &stored.to_shown)?),
         digest: match stored.digest {
             Some(digest) => Some(field(WHAT, "digest", digest.try_into().ok())?),
             None => None,

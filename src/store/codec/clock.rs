@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::case::WHAT;
 use super::field;
 use crate::core::time::millis;
-use crate::core::{Class, Clock, ClockKind, ClockState, PauseReason, Timestamp};
+use crate::core::{Class, Clock, ClockKind, ClockState, PauseReason, Settlement, Timestamp};
 use crate::store::Unreadable;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -40,6 +40,8 @@ pub(super) struct StoredClock {
     stopped_ms: Option<u64>,
     #[prost(bool, tag = "14")]
     is_extended: bool,
+    #[prost(string, tag = "15")]
+    settlement: String,
 }
 
 pub(super) fn encode_clock(clock: &Clock) -> StoredClock {
@@ -67,6 +69,7 @@ pub(super) fn encode_clock(clock: &Clock) -> StoredClock {
         pause_reason: pause_reason.to_owned(),
         stopped_ms,
         is_extended: clock.is_extended,
+        settlement: clock.settlement.map_or("", Settlement::word).to_owned(),
     }
 }
 
@@ -96,5 +99,9 @@ pub(super) fn decode_clock(stored: &StoredClock) -> Result<Clock, Unreadable> {
         next_due_at: Timestamp::from_millis(stored.next_due_ms),
         state,
         is_extended: stored.is_extended,
+        settlement: match stored.settlement.as_str() {
+            "" => None,
+            word => Some(field(WHAT, "clock.settlement", Settlement::from_word(word))?),
+        },
     })
 }

@@ -3,7 +3,7 @@
 use super::case::WHAT;
 use super::field;
 use crate::core::{
-    Conflict, DataCategory, Facts, Fingerprint, Instrument, Protection, Stance, Timestamp,
+    Conflict, Country, DataCategory, Facts, Fingerprint, Instrument, Protection, Stance, Timestamp,
 };
 use crate::store::Unreadable;
 
@@ -96,10 +96,15 @@ pub(super) fn unknown_facts() -> Facts {
     }
 }
 
-pub(super) fn encode_conflict((category, conflict): (&DataCategory, &Conflict)) -> StoredConflict {
+/// A conflict with what it is over, and with whose law.
+type Over = (DataCategory, Country);
+
+pub(super) fn encode_conflict(
+    ((category, country), conflict): (&Over, &Conflict),
+) -> StoredConflict {
     StoredConflict {
         category: category.word().to_owned(),
-        third_country: conflict.third_country.to_string(),
+        third_country: country.to_string(),
         stance: conflict.stance.word().to_owned(),
         recorded_by: conflict.recorded_by.to_string(),
         recorded_ms: conflict.recorded_at.as_millis(),
@@ -107,20 +112,18 @@ pub(super) fn encode_conflict((category, conflict): (&DataCategory, &Conflict)) 
     }
 }
 
-pub(super) fn decode_conflict(
-    stored: &StoredConflict,
-) -> Result<(DataCategory, Conflict), Unreadable> {
+pub(super) fn decode_conflict(stored: &StoredConflict) -> Result<(Over, Conflict), Unreadable> {
     let category = DataCategory::from_word(&stored.category);
     let lifted_by = match stored.lifted_by.as_str() {
         "" => None,
         by => Some(field(WHAT, "conflict.lifted_by", by.parse().ok())?),
     };
     let conflict = Conflict {
-        third_country: field(WHAT, "conflict.country", stored.third_country.parse().ok())?,
         stance: field(WHAT, "conflict.stance", Stance::from_word(&stored.stance))?,
         recorded_by: field(WHAT, "conflict.by", stored.recorded_by.parse().ok())?,
         recorded_at: Timestamp::from_millis(stored.recorded_ms),
         lifted_by,
     };
-    Ok((field(WHAT, "conflict.category", category)?, conflict))
+    let country = field(WHAT, "conflict.country", stored.third_country.parse().ok())?;
+    Ok(((field(WHAT, "conflict.category", category)?, country), conflict))
 }

@@ -163,6 +163,7 @@ fn happened(case: &Case, event: &Event) {
         | Event::ClockPaused { .. }
         | Event::ClockResumed { .. }
         | Event::ClockExtended { .. }
+        | Event::ClockRaised { .. }
         | Event::ClockSettled { .. }
         | Event::HandedOver { .. }
         | Event::Updated { .. }
@@ -176,6 +177,7 @@ fn happened(case: &Case, event: &Event) {
         | Event::OutcomeApproved { .. }
         | Event::DeliveryConfirmed { .. }
         | Event::WithdrawalRequested { .. }
+        | Event::WithdrawalDeclined { .. }
         | Event::PreservationRequested { .. }
         | Event::PageAcknowledged { .. }
         | Event::LegalHoldSet { .. }

@@ -7,11 +7,11 @@ use urgence::core::case::Lowering;
 use urgence::core::memory::Remembered;
 use urgence::core::page::Acknowledged;
 use urgence::core::{
-    Band, Case, Claim, Class, Clock, ClockKind, ClockState, Conflict, DataCategory, Disclosure,
-    Disposition, Ended, Ending, Facts, Fingerprint, FirstResponse, FirstResponseKind, Instrument,
-    Manifest, Memory, Nature, Outcome, Page, PageCause, PageKey, PageRecord, PauseReason, PolicyId,
-    Promised, Proposal, Proposed, Protection, RedirectTarget, RefusalReason, RequestDigest, Risk,
-    SinkAnswer, Stance, Timestamp, Verification,
+    Band, Case, Claim, Class, Clock, ClockKind, ClockState, Conflict, Country, DataCategory,
+    Disclosure, Disposition, Ended, Ending, Facts, Fingerprint, FirstResponse, FirstResponseKind,
+    Instrument, Manifest, Memory, Nature, Outcome, Page, PageCause, PageKey, PageRecord,
+    PauseReason, PolicyId, Promised, Proposal, Proposed, Protection, RedirectTarget, RefusalReason,
+    RequestDigest, Risk, Settlement, SinkAnswer, Stance, Timestamp, Verification,
 };
 use urgence::store::{decode_case, encode_case};
 
@@ -155,23 +155,23 @@ fn clocks() -> BTreeMap<ClockKind, Clock> {
             next_due_at: at(millis + 7),
             state,
             is_extended: index % 2 == 0,
+            settlement: Settlement::ALL.get(index % 4).copied(),
         };
         (kind, clock)
     });
     clocks.collect()
 }
 
-fn conflicts() -> BTreeMap<DataCategory, Conflict> {
+fn conflicts() -> BTreeMap<(DataCategory, Country), Conflict> {
     let conflict = |stance, lifted_by| Conflict {
-        third_country: name("US"),
         stance,
         recorded_by: name("bob"),
         recorded_at: at(67),
         lifted_by,
     };
     BTreeMap::from([
-        (DataCategory::Content, conflict(Stance::Lifted, Some(name("lea")))),
-        (DataCategory::Traffic, conflict(Stance::Stands, None)),
+        ((DataCategory::Content, name("US")), conflict(Stance::Lifted, Some(name("lea")))),
+        ((DataCategory::Traffic, name("CH")), conflict(Stance::Stands, None)),
     ])
 }
 

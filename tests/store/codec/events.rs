@@ -42,6 +42,7 @@ pub(super) fn change(events: Vec<Event>) -> Change {
         actor: Some(actor()),
         from: Some(State::Collecting),
         to: Some(State::Closed),
+        shown: Some((State::AwaitingVerification, State::Delivered)),
         digest: Some(RequestDigest([98; 32])),
         events,
     }
@@ -136,6 +137,7 @@ fn of_clock(clock: ClockKind) -> Vec<Event> {
         Event::ClockResumed { by: ann(), clock, paused_for: ms(26) },
         Event::ClockResumed { by: ann(), clock, paused_for: ms(0) },
         Event::ClockExtended { clock, limit_at: at(27) },
+        Event::ClockRaised { clock, target_at: at(30), limit_at: at(31) },
         Event::Paged(page(PageCause::Due, &[])),
         Event::PagesClosed { clock },
     ];
@@ -197,6 +199,7 @@ fn of_judgements() -> Vec<Event> {
         Event::InformationProvided { by: ann(), was_asked: true },
         Event::InformationProvided { by: ann(), was_asked: false },
         Event::WithdrawalRequested { by: bob() },
+        Event::WithdrawalDeclined { by: bob() },
         Event::PreservationRequested { by: ann() },
     ];
     reclassified.chain(verified).chain(conflicts).chain(words).collect()

@@ -67,6 +67,7 @@ fn accepted() -> Case {
         next_due_at: START + MINUTE * 3,
         state: ClockState::Running,
         is_extended: false,
+        settlement: None,
     };
     let digest = "dd619b6c09797f85a754288f9fa2cdf5d2ae71967ec80fedc492f661530019ac";
     Case {

@@ -62,7 +62,7 @@ pub(super) async fn a_standing_is_written_and_told(backend: &impl Backend) {
     assert_eq!(standing(store, "fr-pnij").await, first.standing);
     assert_eq!(
         first.standing.standing(),
-        Standing { version: 1, is_suspended: true, is_key_too_new: false }
+        Standing { version: 1, is_suspended: true, ..Standing::default() }
     );
     let second = change(store, "fr-pnij", StandingCommand::Reinstate).await;
     assert_eq!(standing(store, "fr-pnij").await, second.standing);

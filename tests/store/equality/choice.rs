@@ -256,6 +256,7 @@ impl Run {
             6 => Deed::SendUpdate(epoch, self.random.is_one_in(2).then(|| ms(9_999))),
             7 => Deed::AskForInformation(epoch),
             8..12 => Deed::ProposeOutcome(epoch, self.proposed(case)),
+            12 if self.random.is_one_in(3) => Deed::DeclineWithdrawal(epoch),
             12 => Deed::ConfirmWithdrawal(epoch),
             _ => self.pause_or_resume(case, epoch),
         }
@@ -292,9 +293,9 @@ impl Run {
             3 | 4 => Deed::RecordVerification(self.finding(case)),
             5 => {
                 let stance = self.random.pick(Stance::ALL);
-                let conflicting = case.conflicts.keys().next().copied();
+                let conflicting = case.conflicts.keys().next().map(|(category, _)| *category);
                 let category = conflicting.unwrap_or_else(|| self.random.pick(DataCategory::ALL));
-                Deed::RecordConflict(category, "US".parse().unwrap(), stance)
+                Deed::RecordConflict(category, "US".parse().ok(), stance)
             }
             6 => {
                 let of = authority(self.random.pick(&AUTHORITIES));
@@ -402,6 +403,7 @@ const fn takes_epoch(deed: &Deed) -> bool {
         | Deed::AskForInformation(_)
         | Deed::ProposeOutcome(..)
         | Deed::ConfirmWithdrawal(_)
+        | Deed::DeclineWithdrawal(_)
         | Deed::PauseClock(..)
         | Deed::ResumeClock(..) => true,
         Deed::Claim

@@ -61,6 +61,7 @@ pub(in crate::store::codec) fn decode_event(
         | Kind::ClockPaused
         | Kind::ClockResumed
         | Kind::ClockExtended
+        | Kind::ClockRaised
         | Kind::ClockSettled => decode_clock_event(stored)?,
         kind @ (Kind::PreservationRequested
         | Kind::PageAcknowledged
@@ -82,13 +83,12 @@ pub(in crate::store::codec) fn decode_event(
 fn decode_clock_event(stored: &StoredEvent) -> Result<Event, Unreadable> {
     let by = || field(WHAT, "by", stored.by.parse().ok());
     let clock = field(WHAT, "clock", ClockKind::from_word(&stored.clock))?;
+    let target_at = Timestamp::from_millis(stored.target_ms);
     let limit_at = Timestamp::from_millis(stored.limit_ms);
     let duration = stored.duration_ms.map(Duration::from_millis);
     Ok(match stored.kind() {
-        Kind::ClockStarted => {
-            let target_at = Timestamp::from_millis(stored.target_ms);
-            Event::ClockStarted { clock, target_at, limit_at }
-        }
+        Kind::ClockStarted => Event::ClockStarted { clock, target_at, limit_at },
+        Kind::ClockRaised => Event::ClockRaised { clock, target_at, limit_at },
         Kind::ClockStopped => Event::ClockStopped { clock, punctuality: punctuality(stored)? },
         Kind::ClockPaused => {
             let reason = field(WHAT, "reason", PauseReason::from_word(&stored.word))?;
@@ -187,6 +187,7 @@ fn decode_worked(kind: Kind, stored: &StoredEvent) -> Result<Event, Unreadable> 
         Kind::OutcomeApproved => Event::OutcomeApproved { by, proposed_by: other(stored)?, number },
         Kind::DeliveryConfirmed => Event::DeliveryConfirmed { by, number },
         Kind::WithdrawalRequested => Event::WithdrawalRequested { by },
+        Kind::WithdrawalDeclined => Event::WithdrawalDeclined { by },
         Kind::Ended => Event::Ended {
             by,
             outcome: field(WHAT, "outcome", Outcome::from_word(&stored.word))?,

@@ -40,6 +40,7 @@ pub(in crate::store::codec) fn encode_event(event: &Event) -> StoredEvent {
         | Event::ClockPaused { .. }
         | Event::ClockResumed { .. }
         | Event::ClockExtended { .. }
+        | Event::ClockRaised { .. }
         | Event::ClockSettled { .. }
         | Event::PreservationRequested { .. }
         | Event::PageAcknowledged { .. }
@@ -65,6 +66,7 @@ pub(in crate::store::codec) fn encode_event(event: &Event) -> StoredEvent {
         | Event::Disclosed { .. }
         | Event::DeliveryConfirmed { .. }
         | Event::WithdrawalRequested { .. }
+        | Event::WithdrawalDeclined { .. }
         | Event::Ended { .. } => encode_worked(event),
     }
 }
@@ -134,6 +136,12 @@ fn encode_kept(event: &Event) -> StoredEvent {
             target_ms: target_at.as_millis(),
             limit_ms: limit_at.as_millis(),
             ..empty(Kind::ClockStarted)
+        },
+        Event::ClockRaised { clock: kind, target_at, limit_at } => StoredEvent {
+            clock: clock(kind),
+            target_ms: target_at.as_millis(),
+            limit_ms: limit_at.as_millis(),
+            ..empty(Kind::ClockRaised)
         },
         Event::ClockStopped { clock: kind, punctuality } => StoredEvent {
             clock: clock(kind),
@@ -267,6 +275,7 @@ fn encode_worked(event: &Event) -> StoredEvent {
             StoredEvent { number: *number, ..done(Kind::DeliveryConfirmed, by) }
         }
         Event::WithdrawalRequested { by } => done(Kind::WithdrawalRequested, by),
+        Event::WithdrawalDeclined { by } => done(Kind::WithdrawalDeclined, by),
         Event::Ended { by, outcome, took } => StoredEvent {
             word: outcome.word().to_owned(),
             duration_ms: Some(millis(*took)),

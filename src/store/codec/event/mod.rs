@@ -135,4 +135,6 @@ pub(super) enum Kind {
     PagesClosed = 40,
     RisksSeen = 41,
     AuthoritySuspended = 42,
+    ClockRaised = 43,
+    WithdrawalDeclined = 44,
 }
