@@ -2,8 +2,10 @@
 //!
 //! Because the indexes are functions of the case, they cannot drift from it and can be rebuilt.
 
+use std::time::Duration;
+
 use super::case::Case;
-use super::clock::ClockKind;
+use super::clock::{ClockKind, ClockState};
 use super::incident::Lane;
 use super::nature::Band;
 use super::time::Timestamp;
@@ -139,13 +141,23 @@ pub fn next_due(case: &Case) -> Option<(Timestamp, Due)> {
     lease.into_iter().chain(rungs).chain(purge_due(case)).min()
 }
 
+/// How long a case stays when its last clock has stopped, or as long as it is kept at all: that a term is
+/// over is still told, and the pages of its clock are closed where they are held.
+const TOLD_FOR: Duration = Duration::from_hours(24);
+
 /// When what was said is no longer kept. A clock that still runs needs it, and a hold forbids it.
 fn purge_due(case: &Case) -> Option<(Timestamp, Due)> {
     let is_kept = case.legal_hold.is_some()
         || case.purged_at.is_some()
         || case.clocks.values().any(|clock| !clock.is_stopped());
     let ended = case.ended.as_ref().filter(|_| !is_kept)?;
-    Some((ended.purge_at, Due::Purge))
+    let stops = case.clocks.values().filter_map(|clock| match clock.state {
+        ClockState::Stopped { at } => Some(at),
+        ClockState::Running | ClockState::Paused { .. } => None,
+    });
+    let told_for = ended.purge_at.since(ended.at).min(TOLD_FOR);
+    let told_until = stops.max().unwrap_or(ended.at) + told_for;
+    Some((ended.purge_at.max(told_until), Due::Purge))
 }
 
 fn unanswered(case: &Case) -> Option<Place> {

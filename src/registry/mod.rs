@@ -150,6 +150,19 @@ impl Registry {
         })
     }
 
+    /// Whether a case may be handed to somebody of this name: a person who may work at the desk, where people
+    /// are listed at all.
+    #[must_use]
+    pub fn is_colleague(&self, subject: &Subject) -> bool {
+        const WORKS: [Role; 3] = [Role::Responder, Role::LegalReviewer, Role::Supervisor];
+        let Self::Listed(listing) = self else { return true };
+        let mut people = listing.people.values();
+        people.len() == 0
+            || people.any(|person| {
+                person.subject == *subject && WORKS.iter().any(|role| person.roles.contains(role))
+            })
+    }
+
     /// The authorities that may send another number of requests than the policy says.
     #[must_use]
     pub fn rates(&self) -> BTreeMap<AuthorityId, Rate> {

@@ -170,7 +170,7 @@ fn a_delivery_that_is_never_confirmed_is_settled_and_then_purged_in_its_time() {
         story.act("bo", at(366 * DAY), Deed::SettleClock(kind, Settlement::Waived));
     }
     assert!(story.case.clock(kind).unwrap().is_overdue(), "it was not confirmed in time");
-    assert_eq!(story.case.purged_at, Some(at(366 * DAY)));
+    assert_eq!(story.wake(at(367 * DAY)), [Event::Purged], "when its pages are closed");
     // A confirmation that comes before the purge is a fact all the same.
     let mut story = partly_disclosed();
     story.act("bo", at(5), Deed::SettleClock(kind, Settlement::Failed));

@@ -8,7 +8,8 @@ use urgence::core::{
 };
 
 use crate::make::{
-    Story, approve, at, by_category, called_back, days, intake_with, just_before, minutes, policy,
+    Story, approve, at, by_category, called_back, days, intake_with, just_before, minutes, page,
+    policy,
 };
 
 const DAY: u64 = 24 * 60;
@@ -166,7 +167,10 @@ fn what_a_running_clock_needs_is_not_purged() {
     story.wake(just_before(until));
     assert_eq!(story.case.purged_at, None);
     let events = story.wake(until);
-    assert!(events.contains(&Event::Purged), "with the end of the term: {events:?}");
+    assert_eq!(page(&events).map(|(minute, ..)| minute), Some(90 * DAY), "that it is over is told");
+    assert_eq!(story.case.purged_at, None);
+    let until = until + days(1);
+    assert_eq!(story.wake(until), [Event::Purged], "when whoever held its pages has closed them");
     assert_eq!(story.case.purged_at, Some(until));
 }
 

@@ -263,14 +263,14 @@ impl Room {
         self.portal.does(inform).await;
         let preserve = wire::RequestPreservationRequest { reason: said.text(), ..case.preserve() };
         self.portal.does(preserve).await;
-        let pause = held.pause(ClockKind::Completion);
-        self.ana.does(wire::PauseClockRequest { note: said.text(), ..pause }).await;
-        self.ana.does(held.resume(ClockKind::Completion)).await;
         let verify = case.verify(Verification::CallbackConfirmed);
         self.bo.does(wire::RecordVerificationRequest { note: said.text(), ..verify }).await;
         let conflict = Some(said.conflict());
         let stands = case.conflict(DataCategory::Content);
         self.ana.does(wire::RecordConflictRequest { conflict, ..stands }).await;
+        let pause = held.pause(ClockKind::Completion);
+        self.ana.does(wire::PauseClockRequest { note: said.text(), ..pause }).await;
+        self.ana.does(held.resume(ClockKind::Completion)).await;
         let lift = case.lift(DataCategory::Content);
         self.jurist.does(wire::RecordConflictRequest { decision: said.text(), ..lift }).await;
         let link = wire::LinkDuplicateRequest { reason: said.text(), ..case.link(other) };

@@ -10,8 +10,8 @@ use wire::case_entry::Said;
 use wire::{ClockKind, DataCategory, Instrument, Nature, PauseReason, Settlement};
 
 use crate::calls::{
-    ANA, BO, Caller, FRENCH, Stage, assert_error, assert_fields, assert_forbidden, between_ms,
-    clock, delivered, ended, find_clock, held, ms, promise, running,
+    ANA, BO, Caller, FRENCH, JURIST, Stage, assert_error, assert_fields, assert_forbidden,
+    between_ms, clock, delivered, ended, find_clock, held, ms, promise, running,
 };
 use crate::messages::{Named, asking, disclosed, seconds};
 use crate::record::changes;
@@ -54,6 +54,8 @@ async fn pause_and_resume() {
     assert_forbidden(ana.tries(case.pause(EEvidence)).await, "CLOCK_NOT_RUNNING");
     assert_forbidden(ana.tries(case.resume(Completion)).await, "CLOCK_NOT_PAUSED");
     assert_error(bo.tries(case.pause(Completion)).await, Code::Aborted, "EPOCH_OVER");
+    assert_forbidden(ana.tries(case.pause(Completion)).await, "PAUSE_UNFOUNDED");
+    ana.does(case.case().conflict(DataCategory::Subscriber)).await;
 
     for kind in [Completion, EEvidenceEmergency] {
         let other = |other: &mut wire::PauseClockRequest| other.note = "Other".to_owned();
@@ -107,6 +109,7 @@ async fn a_clock_that_stands_still_pages_nobody_until_it_goes_on() {
     let stage = Stage::with(&[completion, promise("clocks.progress", "2s", "3s")].concat());
     let ana = stage.caller(ANA);
     let case = held(&stage, &ana).await;
+    ana.does(case.case().conflict(DataCategory::Subscriber)).await;
     ana.does(case.pause(ClockKind::Completion)).await;
     ana.does(case.in_progress()).await;
     let redis = &stage.redis;
@@ -172,7 +175,8 @@ async fn a_question_that_nobody_answers_is_not_forgotten() {
     let (ana, portal) = (stage.caller(ANA), stage.caller(FRENCH));
     let case = held(&stage, &ana).await;
     ana.does(case.need_information()).await;
-    ana.does(case.pause(ClockKind::Completion)).await;
+    let reason = PauseReason::AwaitingInformation.into();
+    ana.does(wire::PauseClockRequest { reason, ..case.pause(ClockKind::Completion) }).await;
     ana.does(case.release()).await;
     eventually("the desk is told", PATIENCE, async || {
         fired(&stage.redis, Kind::Question).len() >= 2
@@ -185,6 +189,8 @@ async fn a_question_that_nobody_answers_is_not_forgotten() {
     assert!(question.is_overdue && question.started_at == shown.asked_at);
     let told = portal.does(case.case().inform()).await;
     assert!(clock(&told.clocks, ClockKind::Question).stopped_at.is_some());
+    let completion = clock(&told.clocks, ClockKind::Completion);
+    assert!(completion.paused_since.is_none(), "what stood still for the answer goes on with it");
 }
 
 #[tokio::test]
@@ -221,7 +227,8 @@ async fn settle_clock() {
 
     let other = |other: &mut wire::SettleClockRequest| other.reason = "Other".to_owned();
     let settled = ana.does_once(case.settle(ClockKind::ExPostValidation), other).await;
-    assert!(clock(&settled.clocks, ClockKind::ExPostValidation).stopped_at.is_some());
+    let validated = clock(&settled.clocks, ClockKind::ExPostValidation);
+    assert!(validated.stopped_at.is_some() && validated.settlement() == Settlement::Kept);
     let reason = "The letter is out.".to_owned();
     let entry = wire::ClockEntry { clock: ClockKind::ExPostValidation.into(), reason };
     assert!(ana.sees(&case.0).await.entries[0].said == Some(Said::Clock(entry)));
@@ -259,7 +266,10 @@ async fn settle_clock() {
     assert_eq!(portal.does(mine.confirm_delivery(1)).await.state(), wire::CaseState::Closed);
     // The order not to tell the person concerned was lifted: from now on they must be told.
     let silenced = not_to_be_told(&stage, &ana, 86_400).await;
-    let settled = ana.does_once(silenced.settle(ClockKind::NonDisclosure), other).await;
+    let by_anybody = ana.tries(silenced.settle(ClockKind::NonDisclosure)).await;
+    assert_forbidden(by_anybody, "LEGAL_REVIEWER_NEEDED");
+    let jurist = stage.caller(JURIST);
+    let settled = jurist.does_once(silenced.settle(ClockKind::NonDisclosure), other).await;
     assert_eq!(running(&settled.clocks), [ClockKind::UserNotice, ClockKind::DeliveryConfirmation]);
     // Without a disclosure there is nothing that a validation could still make lawful.
     let mut order = asking(&[DataCategory::Subscriber]);

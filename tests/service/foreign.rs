@@ -14,12 +14,12 @@ use crate::service::{Directory, Service};
 use crate::support::redis::TestRedis;
 use crate::support::wait::eventually;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A tool that `make tools` has installed. That it is missing is a failure, never a pass.
-fn tool(name: &str) -> PathBuf {
+pub fn tool(name: &str) -> PathBuf {
     let ours = root().join(".tools/bin").join(name);
     let node = root().join(".tools/node_modules/.bin").join(name);
     for path in [ours, node, Path::new("/usr/bin").join(name)] {

@@ -201,7 +201,20 @@ async fn record_conflict() {
     assert_eq!(again.conflicts[0].stance(), ConflictStance::Stands);
     assert!(stage.caller(FRENCH).is_shown(&case.0).await.entries.is_empty());
 
+    // Another country's law is a conflict of its own; with two, lifting says whose.
+    let mut swiss = case.conflict(traffic);
+    swiss.conflict.as_mut().unwrap().third_country = "CH".to_owned();
+    assert_eq!(ana.does(swiss.clone()).await.conflicts.len(), 2);
+    assert_forbidden(jurist.tries(case.lift(traffic)).await, "CONFLICT_NOT_RECORDED");
+    let lift = wire::RecordConflictRequest { conflict: swiss.conflict, ..case.lift(traffic) };
+    let left = jurist.does(lift).await.conflicts;
+    let stands: Vec<_> = left.iter().filter(|it| it.stance() == ConflictStance::Stands).collect();
+    assert_eq!((stands.len(), &*stands[0].third_country), (1, "US"));
+    let unsaid = wire::RecordConflictRequest { decision: String::new(), ..case.lift(traffic) };
+    assert_fields(jurist.tries(unsaid).await, &["decision: REQUIRED"]);
+
     let mine = ana.claims(&case.0).await;
+    ana.does(mine.in_progress()).await;
     ana.does(mine.propose(&[not_held(subscriber)])).await;
     bo.does(case.approve(1)).await;
     assert_forbidden(ana.tries(case.conflict(subscriber)).await, "CATEGORY_DECIDED");

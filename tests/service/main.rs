@@ -26,6 +26,7 @@ mod foreign;
 mod incidents;
 mod judgements;
 mod load;
+mod manual;
 mod messages;
 mod outages;
 mod outcomes;

@@ -92,6 +92,10 @@ async fn what_cannot_be_approved_is_not_proposed() {
     let case = asked_for(&stage, &ana, &[SUBSCRIBER, TRAFFIC]).await;
     let forbidden = async |message, reason| assert_forbidden(ana.tries(message).await, reason);
     forbidden(case.propose(&[not_held(CONTENT)]), "CATEGORY_NOT_REQUESTED").await;
+    // What is only refused in part is no answer to the whole; nothing was asked that could expire.
+    forbidden(case.propose(&[not_held(TRAFFIC)]), "NOT_ANSWERED").await;
+    forbidden(case.end(ending(Outcome::ExpiredNoReply)), "NOTHING_ASKED").await;
+    ana.does(case.in_progress()).await;
     let by_law = refused(SUBSCRIBER, RefusalReason::ConflictOfLaw);
     forbidden(case.propose(&[by_law]), "CONFLICT_NOT_RECORDED").await;
     let end_by_law = case.end(rejected(RefusalReason::ConflictOfLaw));
@@ -111,9 +115,19 @@ async fn what_cannot_be_approved_is_not_proposed() {
     forbidden(duplicate(NO_CASE), "DUPLICATE_NOT_LINKED").await;
     ana.does(case.case().link(&theirs)).await;
     forbidden(duplicate(&theirs), "DUPLICATE_NOT_LINKED").await;
+    // Two cases are not each other's duplicates: nobody would be answered.
+    let twin = asked_for(&stage, &ana, &[SUBSCRIBER]).await;
+    ana.does(twin.case().link(&case.name)).await;
+    ana.does(case.case().link(&twin.name)).await;
+    let of_case = wire::Ending { duplicate_of: case.name.clone(), ..ending(Outcome::Duplicate) };
+    ana.does(duplicate(&twin.name)).await;
+    ana.does(twin.end(of_case)).await;
+    bo.does(twin.case().approve(1)).await;
+    forbidden(duplicate(&twin.name), "ORIGINAL_IS_DUPLICATE").await;
+    assert_forbidden(bo.tries(case.case().approve(1)).await, "ORIGINAL_IS_DUPLICATE");
 
     ana.does(case.propose(&[by_law])).await;
-    bo.does(case.case().approve(1)).await;
+    bo.does(case.case().approve(2)).await;
     forbidden(case.propose(&[not_held(SUBSCRIBER)]), "CATEGORY_DECIDED").await;
     let over = ended(&stage, &ana).await;
     forbidden(over.propose(&[not_held(SUBSCRIBER)]), "CASE_ENDED").await;
@@ -216,7 +230,7 @@ async fn approve_outcome_takes_another_person_and_a_call_back() {
     let mine = asked_for(&stage, &ana, &[SUBSCRIBER, TRAFFIC]).await;
     let case = mine.case();
     assert_forbidden(bo.tries(case.approve(1)).await, "PROPOSAL_REPLACED");
-    ana.does(mine.propose(&[not_held(SUBSCRIBER)])).await;
+    ana.does(mine.propose(&[not_held(SUBSCRIBER), not_held(TRAFFIC)])).await;
     ana.does(mine.propose(&[disclosed(SUBSCRIBER)])).await;
     for number in [1, 3] {
         assert_forbidden(bo.tries(case.approve(number)).await, "PROPOSAL_REPLACED");
@@ -233,12 +247,18 @@ async fn approve_outcome_takes_another_person_and_a_call_back() {
     ana.does(case.conflict(SUBSCRIBER)).await;
     assert_forbidden(bo.tries(case.approve(2)).await, "CONFLICT_STANDS");
     stage.caller(JURIST).does(case.lift(SUBSCRIBER)).await;
+    // Whoever holds the case finds out whether the authority has taken the request back.
+    portal.does(case.withdraw()).await;
+    assert_forbidden(bo.tries(case.approve(2)).await, "WITHDRAWAL_WAITS");
+    let not_so = wire::ConfirmWithdrawalRequest { is_declined: true, ..mine.confirm_withdrawal() };
+    let on = ana.does_once(not_so, |other| other.is_declined = false).await;
+    assert!(on.withdrawal_requested_at.is_none() && on.ended.is_none());
 
     let now = bo.does_once(case.approve(2), |other| other.proposal = 3).await;
     assert!(now.proposal.is_none() && now.ended.is_none());
     assert_eq!(now.dispositions, [disclosed(SUBSCRIBER)]);
     let went_out = &now.disclosures[0];
-    assert_eq!((went_out.number, now.disclosures.len()), (2, 1));
+    assert_eq!((went_out.number, now.disclosures.len()), (1, 1), "the first to go out");
     assert_eq!((&*went_out.proposed_by, &*went_out.approved_by), ("ana", "bo"));
     assert_eq!(went_out.categories().collect::<Vec<_>>(), [SUBSCRIBER]);
     // On an unanswered case it is the first response; what is left is worked on.
@@ -258,12 +278,12 @@ async fn approve_outcome_takes_another_person_and_a_call_back() {
     );
     assert_eq!(status.disclosures[0].manifest, went_out.manifest);
     let entry = wire::OutcomeEntry {
-        number: 2,
+        number: 1,
         message: "This is what we found.".to_owned(),
         items: vec![item(SUBSCRIBER)],
         recipient_key_id: "evidence".to_owned(),
     };
-    assert!(shown.entries.len() == 1 && shown.entries[0].said == Some(Said::Outcome(entry)));
+    assert!(shown.entries.last().unwrap().said == Some(Said::Outcome(entry)));
 
     // The rest ends the case.
     ana.does(mine.propose(&[refused(TRAFFIC, RefusalReason::Overbroad)])).await;
@@ -336,7 +356,6 @@ async fn each_ending_is_told_as_the_first_response() {
         (rejected(RefusalReason::Overbroad), CaseState::Rejected, Refused),
         (redirect, CaseState::Redirected, Redirected),
         (duplicate, CaseState::Duplicate, Refused),
-        (ending(Outcome::ExpiredNoReply), CaseState::Expired, Refused),
         (ending(Outcome::FraudConfirmed), CaseState::Fraud, Refused),
         (ending(Outcome::Transferred), CaseState::Transferred, Redirected),
     ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tonic::Status;
 
 use super::{PAGE_CHARS, answer, duration, epoch};
-use crate::core::intake::{Checks, check_optional_text};
+use crate::core::intake::{Checks, Code, check_optional_text};
 use crate::core::{Deed, Subject};
 use crate::desk::{Store, WAIT_MAX};
 use crate::grpc::convert;
@@ -99,6 +99,14 @@ pub(super) async fn hand_over<S: Store>(
     let epoch = epoch(&mut checks, message.epoch);
     let to = checks.name::<Subject>("to", &message.to);
     check_optional_text(&mut checks, "note", &message.note, PAGE_CHARS);
+    if let (Some(head), Some(to)) = (&head, &to)
+        && head.act.identity.is_some()
+        && !head.desk.registry().is_colleague(to)
+    {
+        // Whoever is nobody would hold the case, and keep its rungs quiet, for the length of a lease.
+        let fix = "send the subject of a colleague whom the registry lists for this desk";
+        checks.violation("to", Code::UnknownValue, fix);
+    }
     let ((head, epoch), to) = valid(checks, head.zip(epoch).zip(to))?;
     let desk = head.desk.clone();
     let said = Said::HandOver(wire::HandOverEntry { to: message.to, note: message.note });

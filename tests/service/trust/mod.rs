@@ -1,5 +1,6 @@
 //! The real program behind mutual TLS: who may do what, to whose cases, and for how long.
 
+mod listed;
 mod matrix;
 mod suspended;
 mod watched;
