@@ -1,8 +1,8 @@
 //! What is checked of a request, and how it is told.
 
-use urgence::core::intake::{Choice, Code, Moment, Submission, Target, TargetType};
+use urgence::core::intake::{Choice, Code, Moment, Submission, TargetType};
 use urgence::core::{
-    DataCategory, Fingerprint, Instrument, Intake, Nature, Protection, RequestDigest, Timestamp,
+    DataCategory, Instrument, Intake, Nature, Protection, RequestDigest, Timestamp,
 };
 
 use crate::make::{ask_for, fingerprint, submission};
@@ -67,41 +67,6 @@ fn what_decisions_read_of_a_request_is_taken_from_it_and_nothing_else() {
     // An instant before there was such a thing is none that could be waited for.
     full.non_disclosure.until = Some(Moment { seconds: -1, nanos: 0 });
     assert_eq!(parse(&full).non_disclosure_until, Some(Timestamp::from_millis(0)));
-}
-
-#[test]
-fn a_target_has_one_fingerprint_however_it_is_written() {
-    let fingerprints = |kind, values: &[&str]| -> Vec<Fingerprint> {
-        let mut edited = valid();
-        let target = |value: &&str| Target {
-            kind: Choice::Known(kind),
-            value: (*value).to_owned(),
-            port: 443,
-            observed_at: vec![Moment { seconds: 1_767_782_525, nanos: 0 }],
-            notes: "A note.".to_owned(),
-            ..Target::default()
-        };
-        edited.targets = values.iter().map(target).collect();
-        let intake = Intake::parse(&edited, RequestDigest([7; 32]), fingerprint).unwrap();
-        intake.facts.fingerprints.into_iter().collect()
-    };
-    for (kind, same, other) in [
-        (TargetType::Email, ["A.B@police.example", "a.b@police.example"], "b@police.example"),
-        (TargetType::Username, ["Somebody", " somebody "], "nobody"),
-        (TargetType::Url, ["https://Example.org/a/", "https://example.org/a"], "https://b.example"),
-        (TargetType::IpAddress, ["2001:db8::7", "2001:DB8:0::7"], "2001:db8::8"),
-        (TargetType::IpAddress, ["192.0.2.7", "::ffff:192.0.2.7"], "192.0.2.8"),
-        (TargetType::DeviceSerial, ["ab12", "AB12"], "AB13"),
-        (TargetType::Other, ["A thing", "a thing"], "another"),
-    ] {
-        assert_eq!(fingerprints(kind, &same).len(), 1, "{kind:?}");
-        assert_eq!(fingerprints(kind, &[same[0], same[1], other]).len(), 2, "{kind:?}");
-    }
-    // The same characters as something else are something else.
-    let kinds = [TargetType::AccountId, TargetType::PaymentId, TargetType::OrderId];
-    let distinct: std::collections::BTreeSet<_> =
-        kinds.into_iter().flat_map(|kind| fingerprints(kind, &["1029384756"])).collect();
-    assert_eq!(distinct.len(), kinds.len());
 }
 
 #[test]

@@ -8,6 +8,7 @@
 )]
 
 mod coverage;
+mod fingerprints;
 mod intake;
 mod make;
 mod oracle;
