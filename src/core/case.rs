@@ -151,9 +151,6 @@ pub struct Lowering {
 }
 
 impl Case {
-    /// How many likely duplicates a case remembers; with more of them it belongs to an incident.
-    pub const LIKELY_DUPLICATES_MAX: usize = 16;
-
     /// The clock of this kind, if it was ever started.
     #[must_use]
     pub fn clock(&self, kind: ClockKind) -> Option<&Clock> {

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod incident;
 pub mod intake;
 pub mod ladder;
+mod likely_duplicates;
 pub mod memory;
 pub mod names;
 pub mod nature;

@@ -20,9 +20,9 @@ impl<S: Store> Desk<S> {
     /// Notes on a request what is known of where it comes from.
     pub(super) async fn note_background(&self, id: CaseId, intake: &mut Intake) {
         let targets = &intake.facts.fingerprints;
-        // Found now, duplicates cost the case no change of their own later. What is not found, for a
-        // read that fails, the follower of the stream finds.
-        let looks = join(self.with_same_target(id, targets, None), self.look_up(intake));
+        // Found now, duplicates cost the case no change of their own later. What is not looked
+        // at, or not found for a read that fails, the follower of the stream finds.
+        let looks = join(self.alike_at_first_sight(id, targets), self.look_up(intake));
         let problem = match timeout(TAKES_MAX, looks).await {
             Ok((related, looked_up)) => {
                 intake.likely_duplicates = related.unwrap_or_default();

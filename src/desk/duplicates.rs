@@ -24,10 +24,13 @@ const READ_MAX: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(5);
 const LEFT_AFTER: Duration = Duration::from_secs(30);
-/// How many cases with the same target are looked at; more of them are an incident.
-const LOOKED_AT_MAX: usize = Case::LIKELY_DUPLICATES_MAX;
-/// A request may name 100 targets; looking for the first of them finds whoever asks the same.
-const TARGETS_LOOKED_AT_MAX: usize = 10;
+/// How many of the latest cases with one target are compared; more of them are an incident.
+const COMPARED_MAX: usize = Case::LIKELY_DUPLICATES_IN_ALL_MAX;
+/// How many targets are looked for, or cases loaded, in one go.
+const AT_ONCE: usize = 16;
+/// A request may name 100 targets. As it comes in somebody waits, and so few of them are looked for; the
+/// follower of the stream looks for all.
+const TARGETS_AT_FIRST_SIGHT: usize = 10;
 
 /// The loop that finds them.
 pub struct Duplicates<S> {
@@ -104,30 +107,48 @@ impl<S: Store> Duplicates<S> {
 
     async fn compare(&self, id: CaseId) -> Result<(), Error> {
         let case = self.desk.get(id).await?;
-        let targets = &case.facts.fingerprints;
-        let others = self.desk.with_same_target(id, targets, Some(case.accepted_at)).await?;
-        let ids: Vec<CaseId> = others.iter().copied().collect();
-        let related: Vec<Case> =
-            self.desk.store.load(&ids).await?.cases.into_iter().flatten().flatten().collect();
-        let mut asked_by: BTreeMap<Fingerprint, BTreeSet<&AuthorityId>> = BTreeMap::new();
-        for one in std::iter::once(&case).chain(&related) {
-            for target in &one.facts.fingerprints {
-                asked_by.entry(*target).or_default().insert(&one.authority);
-            }
+        let targets: Vec<Fingerprint> = case.facts.fingerprints.iter().copied().collect();
+        let found = self.desk.with_same_target(id, &targets, case.accepted_at, COMPARED_MAX);
+        let ids: Vec<CaseId> = found.await?.into_iter().collect();
+        let mut alike = Vec::with_capacity(ids.len() + 1);
+        for some in ids.chunks(AT_ONCE) {
+            alike.extend(self.desk.store.load(some).await?.cases.into_iter().flatten().flatten());
         }
-        // Of one and the same target: two authorities with a third in common are nobody's concern.
-        let limits = &self.desk.live().risk;
-        let risk = |one: &Case| {
-            let targets = one.facts.fingerprints.iter().filter_map(|target| asked_by.get(target));
-            let others = targets.map(|authorities| authorities.len() as u64 - 1).max();
-            limits.across(others.unwrap_or(0))
+        alike.push(case);
+        let mut asking: BTreeMap<Fingerprint, Vec<&Case>> = BTreeMap::new();
+        for target in targets {
+            let asks = alike.iter().filter(|one| one.facts.fingerprints.contains(&target));
+            asking.insert(target, asks.collect());
+        }
+        for one in &alike {
+            let (found, risk) = self.seen_beside(one, &asking);
+            self.flag(one, found).await?;
+            self.warn(one, risk).await?;
+        }
+        Ok(())
+    }
+
+    /// The cases that ask about a target of this one, and what calls for more care since they do.
+    fn seen_beside(
+        &self,
+        case: &Case,
+        asking: &BTreeMap<Fingerprint, Vec<&Case>>,
+    ) -> (BTreeMap<CaseId, AuthorityId>, Option<Risk>) {
+        let live = self.desk.live();
+        let is_beside = |other: &&&Case| {
+            other.id != case.id
+                && apart(other.accepted_at, case.accepted_at) <= live.duplicates_within
         };
-        for other in &related {
-            self.flag(other, &BTreeSet::from([id])).await?;
-            self.warn(other, risk(other)).await?;
+        let (mut found, mut others) = (BTreeMap::new(), 0);
+        for asks in case.facts.fingerprints.iter().filter_map(|target| asking.get(target)) {
+            let beside = || asks.iter().filter(is_beside);
+            found.extend(beside().map(|other| (other.id, other.authority.clone())));
+            // Of one and the same target: two authorities with a third in common are nobody's concern.
+            let authorities: BTreeSet<_> = beside().map(|other| &other.authority).collect();
+            let is_own = |authority: &&&AuthorityId| ***authority == case.authority;
+            others = others.max(authorities.len() - authorities.iter().filter(is_own).count());
         }
-        self.flag(&case, &others).await?;
-        self.warn(&case, risk(&case)).await
+        (found, live.risk.across(others as u64))
     }
 
     /// Notes what calls for more care in verifying a case, unless it is noted.
@@ -144,12 +165,11 @@ impl<S: Store> Duplicates<S> {
     }
 
     /// Flags a case, if that would tell anything new.
-    async fn flag(&self, case: &Case, others: &BTreeSet<CaseId>) -> Result<(), Error> {
-        let is_full = case.likely_duplicates.len() >= Case::LIKELY_DUPLICATES_MAX;
-        if is_full || others.is_subset(&case.likely_duplicates) {
+    async fn flag(&self, case: &Case, found: BTreeMap<CaseId, AuthorityId>) -> Result<(), Error> {
+        if case.unnamed(&found).is_empty() {
             return Ok(());
         }
-        self.sort(case.id, Sorting::LikelyDuplicates(others.clone())).await
+        self.sort(case.id, Sorting::LikelyDuplicates(found)).await
     }
 }
 
@@ -157,31 +177,42 @@ fn is_accepted(change: &Change) -> bool {
     change.events.iter().any(|event| matches!(event, Event::Accepted { .. }))
 }
 
+fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    one.since(other).max(other.since(one))
+}
+
 impl<S: Store> Desk<S> {
-    /// The other cases that name one of these targets, accepted about when the case was: at
-    /// `accepted_at`, or now.
-    pub(super) async fn with_same_target(
+    /// Some of the recent cases that name one of these targets: as many as a case names at most, and not
+    /// of every target.
+    pub(super) async fn alike_at_first_sight(
         &self,
         id: CaseId,
         targets: &BTreeSet<Fingerprint>,
-        accepted_at: Option<Timestamp>,
+    ) -> Result<BTreeSet<CaseId>, StoreError> {
+        const MAX: usize = Case::LIKELY_DUPLICATES_MAX;
+        let Some(now) = self.now_estimate() else { return Ok(BTreeSet::new()) };
+        let some: Vec<_> = targets.iter().take(TARGETS_AT_FIRST_SIGHT).copied().collect();
+        let found = self.with_same_target(id, &some, now, MAX).await?;
+        Ok(found.into_iter().take(MAX).collect())
+    }
+
+    /// The other cases among the latest of each of these targets that were accepted about then.
+    async fn with_same_target(
+        &self,
+        id: CaseId,
+        targets: &[Fingerprint],
+        at: Timestamp,
+        latest_max: usize,
     ) -> Result<BTreeSet<CaseId>, StoreError> {
         let window = self.live().duplicates_within;
-        let Some(at) = accepted_at.or_else(|| self.now_estimate()) else {
-            return Ok(BTreeSet::new());
-        };
-        let looked_at: Vec<Index> = targets
-            .iter()
-            .take(TARGETS_LOOKED_AT_MAX)
-            .map(|target| Index::Target(*target))
-            .collect();
-        let lists = looked_at.iter().map(|index| self.store.list(index, None, LOOKED_AT_MAX + 1));
         let mut found = BTreeSet::new();
-        for positions in try_join_all(lists).await? {
-            for position in positions {
-                let other = Timestamp::from_millis(position.score);
-                let apart = at.since(other).max(other.since(at));
-                if position.id != id && apart <= window && found.len() < LOOKED_AT_MAX {
+        for some in targets.chunks(AT_ONCE) {
+            let indexes: Vec<Index> = some.iter().copied().map(Index::Target).collect();
+            // One more, since the case itself may be among them.
+            let lists = indexes.iter().map(|index| self.store.list(index, None, latest_max + 1));
+            for position in try_join_all(lists).await?.into_iter().flatten() {
+                let accepted_at = Timestamp::from_millis(position.score);
+                if position.id != id && apart(accepted_at, at) <= window {
                     found.insert(position.id);
                 }
             }

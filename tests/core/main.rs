@@ -10,6 +10,7 @@
 mod coverage;
 mod fingerprints;
 mod intake;
+mod likely_duplicates;
 mod make;
 mod oracle;
 mod policy;

@@ -179,10 +179,7 @@ fn command(case: &Case, step: &Step, number: usize) -> Command {
         ("Sort", 7..9) => Command::Sort(Sorting::SuspendAuthority),
         ("Sort", 9) => Command::Sort(Sorting::Risk(Risk::TargetAcrossAuthorities)),
         ("Sort", 4..7) => Command::Sort(Sorting::LeaveIncident("paris".parse().unwrap())),
-        ("Sort", _) => {
-            let other = CaseId::derive(&"de-bka".parse().unwrap(), &"r-9".parse().unwrap());
-            Command::Sort(Sorting::LikelyDuplicates([other].into()))
-        }
+        ("Sort", _) => Command::Sort(crate::likely_duplicates::found(&["de-bka"])),
         ("Report", choice) => Command::Report(report(case, choice)),
         (verb, _) => {
             let is_portal = ["ProvideInformation", "Withdraw", "RequestPreservation"];

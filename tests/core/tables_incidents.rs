@@ -1,6 +1,4 @@
-//! One event behind many cases, and what comes of comparing cases with each other.
-
-use std::collections::BTreeSet;
+//! One event behind many cases, and what comes of comparing cases with it.
 
 use urgence::core::incident::{
     Head, IncidentCommand, IncidentDecision, IncidentFigures, IncidentRefusal, JoinRule, Objective,
@@ -8,8 +6,8 @@ use urgence::core::incident::{
 };
 use urgence::core::projection::{Place, project};
 use urgence::core::{
-    Act, Band, CaseId, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane,
-    Nature, Sorting,
+    Act, Band, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane, Nature,
+    Sorting,
 };
 
 use crate::make::{IN_PROGRESS, Story, act, at, fingerprint, minutes};
@@ -18,33 +16,8 @@ fn name(text: &str) -> IncidentName {
     text.parse().unwrap()
 }
 
-fn cases(count: u32) -> BTreeSet<CaseId> {
-    let id = |number| format!("other-{number}").parse().unwrap();
-    (0..count).map(|number| CaseId::derive(&"de-bka".parse().unwrap(), &id(number))).collect()
-}
-
 fn sort(story: &mut Story, minute: u64, sorting: Sorting) -> Vec<Event> {
     story.command_of_nobody(&Command::Sort(sorting), at(minute))
-}
-
-#[test]
-fn likely_duplicates_are_told_once_and_are_never_many() {
-    let mut story = Story::of(Nature::MissingChild);
-    let found = cases(3);
-    let events = sort(&mut story, 1, Sorting::LikelyDuplicates(found.clone()));
-    assert_eq!(events, [Event::LikelyDuplicatesFound { cases: found.clone() }]);
-    assert_eq!(sort(&mut story, 1, Sorting::LikelyDuplicates(found.clone())), []);
-    // Nobody is their own duplicate.
-    let itself = Sorting::LikelyDuplicates([story.case.id].into());
-    assert_eq!(sort(&mut story, 1, itself), []);
-    let events = sort(&mut story, 1, Sorting::LikelyDuplicates(cases(40)));
-    let Event::LikelyDuplicatesFound { cases: more } = &events[0] else { panic!("{events:?}") };
-    assert_eq!((more.len(), more.is_disjoint(&found)), (13, true));
-    assert_eq!(story.case.likely_duplicates.len(), 16);
-    assert_eq!(sort(&mut story, 1, Sorting::LikelyDuplicates(cases(80))), []);
-    let version = story.case.version;
-    assert_eq!(sort(&mut story, 1, Sorting::LikelyDuplicates(BTreeSet::new())), []);
-    assert_eq!(story.case.version, version);
 }
 
 #[test]
@@ -84,7 +57,7 @@ fn an_ended_case_joins_no_incident_and_leaves_the_one_it_had() {
     assert_eq!(sort(&mut story, 3, Sorting::JoinIncident(name("paris"))), []);
     assert_eq!(sort(&mut member, 3, Sorting::LeaveIncident(name("paris"))).len(), 1);
     // Which cases were likely duplicates may still be found.
-    assert_eq!(sort(&mut story, 3, Sorting::LikelyDuplicates(cases(1))).len(), 1);
+    assert_eq!(sort(&mut story, 3, crate::likely_duplicates::found(&["de-bka"])).len(), 1);
 }
 
 #[test]

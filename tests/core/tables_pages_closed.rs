@@ -273,10 +273,10 @@ fn a_synthetic_case_waits_apart_is_sorted_with_none_and_soon_gone() {
     assert_eq!((projected.ready, projected.unanswered), (None, None));
     assert!(projected.synthetic.is_some() && projected.wake_at.is_some());
     assert!(project(&Story::of(Nature::MissingChild).case).synthetic.is_none());
-    let other = Story::of(Nature::MissingChild).case.id;
-    for sorting in
-        [Sorting::JoinIncident("paris".parse().unwrap()), Sorting::LikelyDuplicates([other].into())]
-    {
+    for sorting in [
+        Sorting::JoinIncident("paris".parse().unwrap()),
+        crate::likely_duplicates::found(&["de-bka"]),
+    ] {
         assert_eq!(story.command_of_nobody(&Command::Sort(sorting), START), []);
     }
     // Its rungs and pages are like those of any other.

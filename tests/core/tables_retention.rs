@@ -3,8 +3,7 @@
 use urgence::core::projection::{project, wake_at};
 use urgence::core::{
     ClockKind, Command, DataCategory, Decision, Deed, Disposition, Event, Finding,
-    FirstResponseKind, Memory, Nature, PageKey, Refusal, Settlement, Sorting, Stance, State,
-    decide,
+    FirstResponseKind, Memory, Nature, PageKey, Refusal, Settlement, Stance, State, decide,
 };
 
 use crate::make::{
@@ -36,7 +35,7 @@ fn closed() -> Story {
     let conflict = |stance| Deed::RecordConflict(subscriber, "US".parse().ok(), stance);
     let clock = ClockKind::FirstResponse;
     let key = PageKey { case: story.case.id, clock, cycle: 0, offset: minutes(0) };
-    story.command_of_nobody(&Command::Sort(Sorting::LikelyDuplicates([other].into())), at(1));
+    story.command_of_nobody(&Command::Sort(crate::likely_duplicates::found(&["de-bka"])), at(1));
     story.act(ANA, at(1), Deed::Claim);
     story.act(BO, at(1), Deed::AcknowledgePage(key));
     story.act(BO, at(1), Deed::LinkDuplicate(other, "de-bka".parse().unwrap()));
@@ -116,9 +115,7 @@ fn a_tombstone_still_knows_its_request() {
     ] {
         assert_eq!(story.refusal("ana", at(92 * DAY), deed), Refusal::CaseEnded);
     }
-    let found = Sorting::LikelyDuplicates(
-        [urgence::core::CaseId::derive(&"de-bka".parse().unwrap(), &"r-2".parse().unwrap())].into(),
-    );
+    let found = crate::likely_duplicates::found(&["de-bka"]);
     assert_eq!(story.command_of_nobody(&Command::Sort(found), at(92 * DAY)), []);
 }
 

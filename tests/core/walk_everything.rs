@@ -47,7 +47,7 @@ fn everything(case: &Case, step: u32) -> Vec<Command> {
     let mut reused = intake("r-1", Nature::MissingChild);
     reused.digest.0[0] ^= 1;
     commands.extend([
-        Command::Sort(Sorting::LikelyDuplicates([other_case("de-bka")].into())),
+        Command::Sort(crate::likely_duplicates::found(&["de-bka"])),
         Command::Sort(Sorting::JoinIncident(paris())),
         Command::Sort(Sorting::LeaveIncident(paris())),
         Command::Sort(Sorting::SuspendAuthority),

@@ -11,6 +11,7 @@ use urgence::core::{
     decide,
 };
 
+use crate::likely_duplicates::found;
 use crate::make::{
     IN_PROGRESS, START, Story, act, approve, ask_for, at, by_category, called_back, days, hours,
     intake, minutes, next, policy, too_new_key, too_new_number,
@@ -248,7 +249,7 @@ fn sorting() -> Theme {
         instants: Instants::Due,
         commands: |case, step| {
             let (epoch, number) = (case.claim_epoch, case.proposals);
-            let (own, foreign) = (other_case("fr-pnij"), other_case("de-bka"));
+            let own = other_case("fr-pnij");
             let ending = Ending::Duplicate(own);
             let clock = case.first_response_clock();
             let offset = if step % 2 == 0 { minutes(3) } else { Duration::ZERO };
@@ -264,7 +265,7 @@ fn sorting() -> Theme {
             ]);
             let paris = || "paris".parse().unwrap();
             commands.extend([
-                Command::Sort(Sorting::LikelyDuplicates([foreign].into())),
+                Command::Sort(found(&["de-bka"])),
                 Command::Sort(Sorting::JoinIncident(paris())),
                 Command::Sort(Sorting::LeaveIncident(paris())),
             ]);

@@ -1,6 +1,6 @@
 //! What may be asked of a case.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
@@ -102,8 +102,8 @@ pub enum Deed {
 /// What comes of comparing cases: no person's act, and true as often as it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sorting {
-    /// These cases have a target in common with it.
-    LikelyDuplicates(BTreeSet<CaseId>),
+    /// These cases have a target in common with it; whose they are says which of them it names.
+    LikelyDuplicates(BTreeMap<CaseId, AuthorityId>),
     /// It belongs to this open incident.
     JoinIncident(IncidentName),
     /// The incident that it belongs to is closed.

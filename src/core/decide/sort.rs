@@ -2,7 +2,6 @@
 //! nothing, so whoever finds it out may be stopped half way and begin again.
 
 use super::{Decision, Sorting, Transition};
-use crate::core::case::Case;
 use crate::core::event::Event;
 use crate::core::verification::Verification;
 
@@ -18,10 +17,7 @@ impl Transition<'_> {
         let case = &mut self.case;
         match sorting {
             Sorting::LikelyDuplicates(found) => {
-                let room = Case::LIKELY_DUPLICATES_MAX.saturating_sub(case.likely_duplicates.len());
-                let is_new = |id: &&_| **id != case.id && !case.likely_duplicates.contains(*id);
-                let cases: std::collections::BTreeSet<_> =
-                    found.iter().filter(is_new).take(room).copied().collect();
+                let cases = case.unnamed(found);
                 if !cases.is_empty() {
                     case.likely_duplicates.extend(&cases);
                     self.events.push(Event::LikelyDuplicatesFound { cases });

@@ -53,9 +53,7 @@ async fn the_authorities_that_count_ask_about_one_and_the_same_target() {
     finder.pass(true).await.unwrap();
     let both = replica.submit(about("fr-pnij", "2", &["zoe", "her phone"])).await.id;
     finder.pass(false).await.unwrap();
-    let is_across = async |id: CaseId| {
-        load(store.as_ref(), id).await.unwrap().risks.contains(&Risk::TargetAcrossAuthorities)
-    };
+    let is_across = async |id: CaseId| is_across(store.as_ref(), id).await;
     assert!(is_across(both).await && is_across(other).await);
     assert!(!is_across(same).await, "one authority alone asks about it");
     assert_eq!(flagged(store.as_ref(), same).await, [both].into(), "and is told of its own");
@@ -109,6 +107,82 @@ async fn cases_of_two_authorities_about_one_target_are_flagged_on_both_once() {
     assert_eq!(told(store.as_ref()).await, all);
 }
 
+async fn is_across(store: &impl Store, id: CaseId) -> bool {
+    load(store, id).await.unwrap().risks.contains(&Risk::TargetAcrossAuthorities)
+}
+
+async fn find_all<S: Store>(finder: &Duplicates<S>) {
+    while finder.pass(true).await.unwrap() > 0 {}
+}
+
+/// As many targets as a request may name; each is looked for, whichever comes first among the
+/// fingerprints.
+#[tokio::test]
+async fn whichever_of_many_targets_another_asks_about_is_found() {
+    let mut targets: Vec<String> = (0..100).map(|number| format!("target {number}")).collect();
+    targets.sort_by_key(|target| fingerprint(target));
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    for place in [0, 9, 10, 50, 99] {
+        let store = memory();
+        let replica = Replica::start(plain(), &store);
+        let finder = finder(&replica.desk);
+        let one = replica.submit(about("be-fccu", "1", &targets[place..=place])).await.id;
+        find_all(&finder).await;
+        let many = replica.submit(about("fr-pnij", "1", &targets)).await;
+        // Somebody waits as a request comes in, and so the first of its targets are looked for.
+        assert_eq!(many.likely_duplicates.contains(&one), place < 10, "at {place}");
+        find_all(&finder).await;
+        assert_eq!(flagged(store.as_ref(), many.id).await, [one].into(), "at {place}");
+        assert_eq!(flagged(store.as_ref(), one).await, [many.id].into(), "at {place}");
+        assert!(is_across(store.as_ref(), many.id).await && is_across(store.as_ref(), one).await);
+    }
+}
+
+/// Whoever asks often keeps nobody else from being seen, before, between or after.
+#[tokio::test]
+async fn a_crowd_of_one_authority_hides_no_other() {
+    let store = memory();
+    let mut settings = plain();
+    settings.live.risk.target_authorities = 3;
+    let replica = Replica::start(settings, &store);
+    let finder = finder(&replica.desk);
+    let submit = async |who: &str, number: usize| {
+        let id = replica.submit(about(who, &number.to_string(), &["zoe"])).await.id;
+        find_all(&finder).await;
+        id
+    };
+    let german = submit("de-bka", 0).await;
+    let mut crowd = Vec::new();
+    for number in 0..17 {
+        crowd.push(submit("fr-pnij", number).await);
+    }
+    let belgian = submit("be-fccu", 0).await;
+    for number in 17..27 {
+        crowd.push(submit("fr-pnij", number).await);
+    }
+    let dutch = submit("nl-politie", 0).await;
+    let others = [german, belgian, dutch];
+    for one in crowd.iter().chain(&others) {
+        let named = flagged(store.as_ref(), *one).await;
+        assert!(others.iter().all(|other| other == one || named.contains(other)), "{named:?}");
+        assert!(named.len() <= 16 + others.len(), "{}", named.len());
+        assert!(others.contains(one) || named.len() >= 16, "{}", named.len());
+        assert!(is_across(store.as_ref(), *one).await);
+    }
+    for other in others {
+        let named = flagged(store.as_ref(), other).await;
+        assert!(crowd.iter().any(|one| named.contains(one)), "it is told of the crowd as well");
+    }
+    // Looking again tells nothing new.
+    let all = told(store.as_ref()).await;
+    let entries = changes(store.as_ref()).await;
+    let accepted = entries.iter().filter(|change| change.version == 1);
+    assert_eq!(accepted.count(), crowd.len() + others.len());
+    let second = Replica::start(plain(), &store);
+    find_all(&self::finder(&second.desk)).await;
+    assert_eq!(told(store.as_ref()).await, all);
+}
+
 /// Takes requests in as a process does that could not look for others: it knows of none.
 async fn accept_blindly(store: &MemoryStore, who: &str) -> CaseId {
     let (at, policy) = (now(store).await, Policy::built_in());
@@ -145,7 +219,7 @@ async fn what_a_dead_finder_had_read_is_found_by_the_next() {
 async fn flag(store: &MemoryStore, id: CaseId, other: CaseId) {
     let at = now(store).await;
     let case = load(store, id).await.unwrap();
-    let sort = Command::Sort(Sorting::LikelyDuplicates([other].into()));
+    let sort = Command::Sort(Sorting::LikelyDuplicates([(other, case.authority.clone())].into()));
     let next = decided(Some(&case), &sort, at, &Policy::built_in());
     assert_eq!(store.commit(commit(&next, at)).await.unwrap(), Outcome::Written);
 }

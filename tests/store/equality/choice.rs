@@ -167,8 +167,9 @@ impl Run {
     fn sorting(&mut self, case: &Case) -> Sorting {
         match self.random.below(5) {
             0 => {
-                let others = (0..3).map(|_| self.random.pick(&self.ids)).collect();
-                Sorting::LikelyDuplicates(others)
+                let mut other =
+                    || (self.random.pick(&self.ids), authority(self.random.pick(&AUTHORITIES)));
+                Sorting::LikelyDuplicates((0..3).map(|_| other()).collect())
             }
             1 => Sorting::JoinIncident(self.incident_name()),
             2 => Sorting::SuspendAuthority,
