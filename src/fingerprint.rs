@@ -46,6 +46,12 @@ impl FingerprintKey {
         key_file::load_or_create(path).map(Self)
     }
 
+    /// Tells whether two keys are the same, and nothing else of either.
+    #[must_use]
+    pub fn check_value(&self) -> Fingerprint {
+        self.of("check value")
+    }
+
     /// The fingerprint of `input`.
     #[must_use]
     pub fn of(&self, input: &str) -> Fingerprint {

@@ -2,19 +2,21 @@
 
 mod certificates;
 mod descriptors;
+mod key_check;
 mod known;
 mod parts;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use key_check::KeyCheck;
 use known::Known;
 use parts::{Given, RunningDesk, reload_on_signal};
 
@@ -22,6 +24,7 @@ use crate::auditor::Heartbeat;
 use crate::clock;
 use crate::config::DeskConfiguration;
 use crate::config::{Settings, SigningKeys};
+use crate::core::DeskName;
 use crate::fingerprint::FingerprintKey;
 use crate::grpc::{Desks, GrpcServer, HealthReporter, ServerError, set_serving, set_stopped};
 use crate::http::{self, Insight as _};
@@ -66,6 +69,19 @@ pub enum AppError {
          with --accept-loss (see --help)"
     )]
     NotDurable(String),
+    /// What it finds would never meet what the others have found.
+    #[error(
+        "the key of the fingerprints in {file} is not the one that the desk {desk} in this Redis is \
+         used with; requests about the same target would never meet. Replace the file by that of the \
+         other replicas, or by your copy of it; a key that is lost, or changed on purpose: see \
+         \"Another fingerprint key\" in docs/operations.md"
+    )]
+    OtherKey {
+        /// Where the key was read from.
+        file: String,
+        /// Whose fingerprints are made with another one.
+        desk: DeskName,
+    },
     /// A part that must run for ever has ended.
     #[error(
         "the {0} has ended; without it promises would be broken silently, so the process stops"
@@ -93,7 +109,8 @@ impl App {
     /// Binds the ports, starts or finds Redis, and checks what it keeps.
     ///
     /// # Errors
-    /// A port is taken, Redis cannot be started, or it does not keep what would be promised.
+    /// A port is taken, Redis cannot be started, it does not keep what would be promised, or it is used
+    /// with another key of the fingerprints.
     pub async fn build(
         settings: Settings,
         configured: Vec<DeskConfiguration>,
@@ -139,7 +156,7 @@ impl App {
             }
             desks.push((desk, Arc::new(store)));
         }
-        let app = Self {
+        let mut app = Self {
             settings,
             grpc_listener,
             http_listener,
@@ -153,7 +170,9 @@ impl App {
             redis,
             parts,
         };
-        app.check_durability().await?;
+        let deadline = clock::monotonic_now() + FIRST_CHECK_TIMEOUT;
+        app.check_durability(deadline).await?;
+        app.check_fingerprint_key(deadline).await?;
         Ok(app)
     }
 
@@ -167,8 +186,7 @@ impl App {
 
     /// A Redis that keeps less than promised is refused at the start. One that cannot be reached yet
     /// is not: the service says that it is not ready, and goes on trying.
-    async fn check_durability(&self) -> Result<(), AppError> {
-        let deadline = clock::monotonic_now() + FIRST_CHECK_TIMEOUT;
+    async fn check_durability(&self, deadline: Instant) -> Result<(), AppError> {
         while clock::monotonic_now() < deadline {
             // All desks share one Redis.
             let first = self.desks.first().map(|(_, store)| store);
@@ -182,6 +200,23 @@ impl App {
             sleep(Duration::from_millis(20)).await;
         }
         tracing::warn!("Redis has not answered yet; serving, but not ready");
+        Ok(())
+    }
+
+    /// Another key than that of the other replicas is refused at the start; where Redis cannot be reached
+    /// yet, as soon as it can.
+    async fn check_fingerprint_key(&mut self, deadline: Instant) -> Result<(), AppError> {
+        let stores = self.desks.iter().map(|(desk, store)| (desk.name.clone(), Arc::clone(store)));
+        let key_check = KeyCheck {
+            check: self.fingerprints.check_value(),
+            file: self.settings.fingerprint_file().display().to_string(),
+            stores: stores.collect(),
+        };
+        if let Ok(checked) = timeout_at(deadline.into(), key_check.run()).await {
+            return checked;
+        }
+        tracing::warn!("the key of the fingerprints is compared as soon as Redis answers");
+        spawn(&mut self.parts, "check of the fingerprint key", key_check.run_late());
         Ok(())
     }
 

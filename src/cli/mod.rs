@@ -89,7 +89,7 @@ fn serve(settings: Box<Settings>) -> ExitCode {
     if !settings.redis_url.is_empty() && settings.fingerprint_key.is_none() {
         tracing::warn!(
             "the key of the fingerprints is this machine's own; with several replicas give all of \
-             them the same one with --fingerprint-key, or likely duplicates are missed"
+             them the same one with --fingerprint-key, or only the first of them starts"
         );
     }
     if !settings.redis_url.is_empty() && settings.data_keys.is_none() {

@@ -10,6 +10,9 @@ use crate::fingerprint::FingerprintKey;
 use crate::key_file;
 use crate::sign::NoteSigner;
 
+/// Where the key of the fingerprints lies in the data directory.
+const FINGERPRINT_KEY: &str = "fingerprint.key";
+
 /// The key of this replica, under the name of each desk's log.
 #[derive(Clone)]
 pub struct SigningKeys {
@@ -35,7 +38,13 @@ impl Settings {
         // Another one made in the place of one that was named would find no duplicates of the other
         // replicas.
         let named = self.fingerprint_key.as_ref();
-        self.key(named, "fingerprint.key", FingerprintKey::load, FingerprintKey::load_or_create)
+        self.key(named, FINGERPRINT_KEY, FingerprintKey::load, FingerprintKey::load_or_create)
+    }
+
+    /// Where the key of the fingerprints lies.
+    #[must_use]
+    pub fn fingerprint_file(&self) -> PathBuf {
+        self.fingerprint_key.clone().unwrap_or_else(|| self.data_dir.join(FINGERPRINT_KEY))
     }
 
     /// The key that signs, from its file; made at the first start.

@@ -123,6 +123,11 @@ impl Keys {
         format!("{}:resealing", self.tag)
     }
 
+    /// STRING: the check value of the key that fingerprints are made with.
+    pub(super) fn fingerprint_key(&self) -> String {
+        format!("{}:fingerprint-key", self.tag)
+    }
+
     /// STREAM: every change and notice, in order.
     pub(super) fn events(&self) -> String {
         format!("{}:events", self.tag)
@@ -169,6 +174,6 @@ impl Keys {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

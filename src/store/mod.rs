@@ -10,6 +10,7 @@ mod durability;
 mod endpoints;
 mod error;
 mod inspection;
+mod key_check;
 mod keys;
 mod link;
 mod memory_store;
@@ -246,6 +247,13 @@ pub trait Store: Send + Sync + 'static {
     fn keep_audit_edge(
         &self,
         edge: &AuditEdge,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Whether the fingerprints of this store are made with the key that this is the check value of.
+    /// The first that asks says so for all.
+    fn agree_on_key(
+        &self,
+        check: Fingerprint,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes changes older than `before` that every group has acknowledged and that the audit log

@@ -21,14 +21,14 @@ use super::tending::Tending;
 use super::{
     AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, History, IncidentCommit, Index,
     Inspected, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor,
-    SeenItem, StandingCommit, Store, StoreError, Tended, audit_edge, codec, inspection, outbox,
-    reads, values,
+    SeenItem, StandingCommit, Store, StoreError, Tended, audit_edge, codec, inspection, key_check,
+    outbox, reads, values,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
 use crate::core::{
-    AuthorityId, AuthorityStanding, Case, CaseId, DeskName, Incident, IncidentName, Notice, Policy,
-    PolicyId, Timestamp,
+    AuthorityId, AuthorityStanding, Case, CaseId, DeskName, Fingerprint, Incident, IncidentName,
+    Notice, Policy, PolicyId, Timestamp,
 };
 use crate::seal::KeyRing;
 use crate::telemetry::metrics;
@@ -426,6 +426,10 @@ impl Store for RedisStore {
 
     async fn keep_audit_edge(&self, edge: &AuditEdge) -> Result<bool, StoreError> {
         audit_edge::keep(&self.stream, &self.keys, edge).await
+    }
+
+    async fn agree_on_key(&self, check: Fingerprint) -> Result<bool, StoreError> {
+        key_check::agree(&self.read, &self.keys, check).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -407,7 +407,9 @@ async fn get_policy() {
     // Another policy has another address.
     let directory = Directory::new();
     let file = fast_policy(&directory, "60s");
-    let quick = Service::on(&stage.redis, &["--policy", &file, "--data-dir", directory.path()]);
+    let key = format!("{}/fingerprint.key", stage.directory.path());
+    let own = ["--data-dir", directory.path(), "--fingerprint-key", &key];
+    let quick = Service::on(&stage.redis, &[&["--policy", &file], own.as_slice()].concat());
     let bo = Caller::of(&quick, BO);
     let other = bo.desk().get_policy(bo.by(wire::GetPolicyRequest::default())).await.unwrap();
     assert_ne!(other.into_inner().policy, policy.policy);

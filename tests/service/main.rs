@@ -22,6 +22,7 @@ mod claims_and_answers;
 mod clocks;
 mod desks;
 mod every_method;
+mod fingerprint_key;
 mod foreign;
 mod incidents;
 mod judgements;

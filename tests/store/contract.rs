@@ -6,6 +6,7 @@ mod content;
 mod incidents;
 mod indexes;
 mod inspection;
+mod keys;
 mod outbox;
 mod standings;
 
@@ -142,6 +143,9 @@ contract! {
         a_case_in_its_places_is_right_and_stays_as_it_is,
         a_case_written_meanwhile_is_not_repaired,
         a_synthetic_case_stands_in_an_index_of_its_own,
+    }
+    keys {
+        the_first_key_of_fingerprints_is_that_of_all,
     }
     outbox {
         changes_are_read_in_order_from_any_cursor,

@@ -39,6 +39,7 @@ pub(super) struct Inner {
     pub(super) parked: Vec<(Cursor, Vec<u8>)>,
     pub(super) groups: HashMap<String, Group>,
     pub(super) audit_edge: Option<AuditEdge>,
+    pub(super) key_check: Option<Fingerprint>,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +76,7 @@ impl Inner {
             parked: Vec::new(),
             groups: HashMap::new(),
             audit_edge: None,
+            key_check: None,
         }
     }
 

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::core::memory::ActKey;
 use crate::core::{
-    AuthorityId, AuthorityStanding, Case, CaseId, Incident, IncidentName, Notice, Policy, PolicyId,
-    Timestamp,
+    AuthorityId, AuthorityStanding, Case, CaseId, Fingerprint, Incident, IncidentName, Notice,
+    Policy, PolicyId, Timestamp,
 };
 
 /// A store in memory.
@@ -341,6 +341,10 @@ impl Store for MemoryStore {
             inner.audit_edge = Some(edge.clone());
         }
         Ok(is_further)
+    }
+
+    async fn agree_on_key(&self, check: Fingerprint) -> Result<bool, StoreError> {
+        Ok(*self.lock().key_check.get_or_insert(check) == check)
     }
 
     async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -49,6 +49,7 @@ impl Trusted {
         directory.file("authorities.toml", registry);
         directory.file("policy.toml", &policy(""));
         directory.file("kek.hex", &"5a".repeat(32));
+        directory.file("fingerprint.key", &"f".repeat(32));
         let keys = ["data-keys.json", "kek.hex"].map(|name| format!("{}/{name}", directory.path()));
         let made = Command::new(env!("CARGO_BIN_EXE_urgence"))
             .args(["keys", "rotate", "--data-keys", &keys[0], "--key-encryption-key", &keys[1]])
@@ -115,7 +116,7 @@ fn hang_up(service: &Service) {
 
 fn serve(redis: &TestRedis, directory: &Directory, own: &str) -> Service {
     let file = |name: &str| format!("{}/{name}", directory.path());
-    // Replicas share the keys that content is sealed with.
+    // Replicas share the keys that content is sealed with, and that fingerprints are made with.
     let arguments = [
         ("--tls-certificate", file("server.pem")),
         ("--tls-key", file("server.key")),
@@ -124,6 +125,7 @@ fn serve(redis: &TestRedis, directory: &Directory, own: &str) -> Service {
         ("--authorities", file("authorities.toml")),
         ("--policy", file("policy.toml")),
         ("--data-dir", file(own)),
+        ("--fingerprint-key", file("fingerprint.key")),
         ("--data-keys", file("data-keys.json")),
         ("--key-encryption-key", file("kek.hex")),
     ];

@@ -7,7 +7,8 @@ use std::time::Duration;
 use urgence::core::incident::Incident;
 use urgence::core::memory::ActKey;
 use urgence::core::{
-    AuthorityId, AuthorityStanding, Case, CaseId, IncidentName, Notice, Policy, PolicyId, Timestamp,
+    AuthorityId, AuthorityStanding, Case, CaseId, Fingerprint, IncidentName, Notice, Policy,
+    PolicyId, Timestamp,
 };
 use urgence::desk::{Contents, Cursor, Due, Index, Position, ScanCursor};
 use urgence::store::{
@@ -248,6 +249,10 @@ impl Store for Linked {
 
     async fn keep_audit_edge(&self, edge: &AuditEdge) -> Result<bool, StoreError> {
         self.write().await?.keep_audit_edge(edge).await
+    }
+
+    async fn agree_on_key(&self, check: Fingerprint) -> Result<bool, StoreError> {
+        self.write().await?.agree_on_key(check).await
     }
 
     async fn trim(&self, before: Timestamp) -> Result<u64, StoreError> {
