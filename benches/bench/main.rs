@@ -87,6 +87,7 @@ async fn desk(redis: &TestRedis, settings: DeskSettings) -> Running {
     let (store, background) = RedisStore::new(&RedisOptions {
         urls: vec![redis.url()],
         desk: "main".parse().unwrap(),
+        siblings: vec![],
         replicas_needed: 0,
         replicas_timeout: Duration::from_secs(1),
         accepted_losses: vec![],

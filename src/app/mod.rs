@@ -141,11 +141,13 @@ impl App {
         let mut parts = JoinSet::new();
         let ring = Arc::new(ring);
         let mut desks = Vec::with_capacity(configured.len());
+        let names: Vec<DeskName> = configured.iter().map(|desk| desk.name.clone()).collect();
         for desk in configured {
             recorded::desk_known(&desk.name);
             let (store, background) = RedisStore::new(&RedisOptions {
                 urls: urls.clone(),
                 desk: desk.name.clone(),
+                siblings: names.iter().filter(|name| **name != desk.name).cloned().collect(),
                 replicas_needed: settings.replicas_needed,
                 replicas_timeout: settings.replicas_timeout,
                 accepted_losses: settings.accept_loss.clone(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use governor::clock::{Clock, MonotonicClock};
@@ -66,7 +66,6 @@ pub struct Turn {
     pub(super) intake: Intake,
     /// Why it is refused, unless it was accepted before.
     pub(super) verdict: Result<(), Error>,
-    pub(super) started: Instant,
     /// Ends when this is dropped.
     pub(super) _place: Option<OwnedSemaphorePermit>,
 }

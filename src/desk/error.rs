@@ -50,6 +50,9 @@ pub enum Error {
         /// When to try.
         retry_after: Duration,
     },
+    /// Another desk has made a case of this request, which is repeated there.
+    #[error("another desk has made a case of this request")]
+    Elsewhere,
     /// Others were first, again and again.
     #[error("too many others changed this case at once")]
     Contended,

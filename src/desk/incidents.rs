@@ -93,7 +93,9 @@ impl<S: Store> Desk<S> {
                 Outcome::Written => return Ok(false),
                 Outcome::Conflict | Outcome::Untimely(_) => metrics::commit_retried(),
                 // An incident depends on no policy and leaves no note.
-                Outcome::PolicyMissing | Outcome::Noted(_) => return Err(Error::Contended),
+                Outcome::PolicyMissing | Outcome::Noted(_) | Outcome::Elsewhere => {
+                    return Err(Error::Contended);
+                }
             }
         }
         Err(Error::Contended)

@@ -27,7 +27,6 @@ use arc_swap::ArcSwap;
 use governor::clock::MonotonicClock;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::clock::monotonic_now;
 use crate::core::policy::live::Live;
 use crate::core::{
     Act, Actor, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy,
@@ -40,7 +39,6 @@ pub use crate::store::{
     Content, Contents, Cursor, Due, Facts, Index, Inspection, Position, Said, ScanCursor, Store,
     StoreError,
 };
-use crate::telemetry::metrics::{self, Submitted};
 
 use admission::Passage;
 pub use admission::Turn;
@@ -171,12 +169,11 @@ impl<S: Store> Desk<S> {
     /// Finds out whether a request may be asked, and waits until it is its turn. Whoever drops this has
     /// left the line.
     pub async fn admit(&self, mut intake: Intake) -> Turn {
-        let started = monotonic_now();
         let (verdict, turn) = match self.entitle(&mut intake).await {
             Ok(()) => self.stand_in_line(&intake).await,
             Err(error) => (Err(error), None),
         };
-        Turn { intake, verdict, started, _place: turn }
+        Turn { intake, verdict, _place: turn }
     }
 
     async fn stand_in_line(
@@ -198,24 +195,26 @@ impl<S: Store> Desk<S> {
     /// The registry does not let this authority ask this, another request was made under the same
     /// id, or the case is not known to be stored.
     pub async fn take_in(&self, turn: Turn, request: Vec<u8>) -> Result<Done, Error> {
-        let Turn { intake, verdict, started, _place } = turn;
-        let submitted = match verdict {
+        let Turn { intake, verdict, _place } = turn;
+        match verdict {
             Ok(()) => self.keep(intake, request).await,
             Err(error) => self.admitted_before(intake.case_id(), &intake, error).await,
-        };
-        let result = match &submitted {
-            Ok(done) if done.is_replayed => Submitted::Replayed,
-            Ok(_) => Submitted::Accepted,
-            Err(
-                Error::Refused(_)
-                | Error::NotEntitled(_)
-                | Error::BudgetSpent { .. }
-                | Error::StoreBusy { .. },
-            ) => Submitted::Refused,
-            Err(_) => Submitted::Failed,
-        };
-        metrics::submitted(result, started.elapsed());
-        submitted
+        }
+    }
+
+    /// Finds the case that was made here of a request which was sent elsewhere this time; `None` if there
+    /// is none. It is as durable as when it was made.
+    ///
+    /// # Errors
+    /// Another request was made under the same id, or the case is not known to be stored.
+    pub async fn repeat(&self, intake: &Intake) -> Result<Option<Done>, Error> {
+        let id = intake.case_id();
+        // Looked at first, as what was sent elsewhere is never accepted here.
+        if self.load(id).await?.1.is_none() {
+            return Ok(None);
+        }
+        let command = Command::Accept(intake.clone());
+        self.transact(id, &command, &Extras::default()).await.map(Some)
     }
 
     async fn keep(&self, mut intake: Intake, request: Vec<u8>) -> Result<Done, Error> {

@@ -72,7 +72,9 @@ impl<S: Store> Desk<S> {
                 }
                 Outcome::Conflict | Outcome::Untimely(_) => metrics::commit_retried(),
                 // It depends on nothing and leaves no note.
-                Outcome::PolicyMissing | Outcome::Noted(_) => return Err(Error::Contended),
+                Outcome::PolicyMissing | Outcome::Noted(_) | Outcome::Elsewhere => {
+                    return Err(Error::Contended);
+                }
             }
         }
         Err(Error::Contended)

@@ -147,6 +147,7 @@ impl<S: Store> Desk<S> {
                 Ok(Tried::Again)
             }
             Outcome::Noted(id) => Ok(Tried::Noted(id)),
+            Outcome::Elsewhere => Err(Error::Elsewhere),
         }
     }
 }

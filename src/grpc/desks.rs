@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::core::{AuthorityId, CaseId, Country, DeskName, Refusal};
-use crate::desk::{Desk, Error, Store};
+use crate::core::{AuthorityId, CaseId, Country, DeskName, Intake};
+use crate::desk::{Desk, Done, Error, Store};
 
 /// The desks of this deployment, in the order of the configuration; there is at least one.
 pub struct Desks<S> {
@@ -72,17 +72,22 @@ impl<S: Store> Desks<S> {
         named.unwrap_or_else(|| self.first())
     }
 
-    /// The desk that has this case already, whatever routing says since: one request makes one case.
-    pub(super) async fn having(&self, id: CaseId) -> Result<Option<&Arc<Desk<S>>>, Error> {
-        // With one desk there is nowhere else to look.
-        for desk in self.desks.iter().filter(|_| self.desks.len() > 1) {
-            match desk.get(id).await {
-                Ok(_) => return Ok(Some(desk)),
-                Err(Error::Refused(Refusal::CaseNotFound)) => {}
-                Err(error) => return Err(error),
+    /// What `desk` did not take in, repeated at the desk that has made a case of it: what was accepted stays
+    /// so, wherever it is sent since.
+    pub(super) async fn repeat(
+        &self,
+        desk: &Desk<S>,
+        intake: &Intake,
+        error: Error,
+    ) -> Result<(&Arc<Desk<S>>, Done), Error> {
+        for other in self.desks.iter().filter(|other| other.name() != desk.name()) {
+            match (other.repeat(intake).await, &error) {
+                (Ok(Some(done)), _) => return Ok((other, done)),
+                (Err(refused), Error::Elsewhere) => return Err(refused),
+                (Ok(None) | Err(_), _) => {}
             }
         }
-        Ok(None)
+        Err(error)
     }
 
     /// The desk and the id that a case's name means. The last part alone is a case of the first desk.

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::words::data_category;
 use super::convert::{self, Reader};
+use super::desks::Desks;
 use super::entries::open;
 use super::identity::Callers;
 use super::serve::{Edge, Head, check_required, valid};
@@ -16,10 +17,11 @@ use super::wire::case_entry::Said;
 use super::wire::intake_service_server::IntakeService;
 use super::wire::{self, intake_service_watch_request::Scope};
 use super::{records, serve, status, submission, tokens};
+use crate::clock::monotonic_now;
 use crate::core::intake::{Checks, check_optional_text, check_text};
 use crate::core::policy::live::Holding;
 use crate::core::{AuthorityId, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, ShownTo};
-use crate::desk::{Desk, Followed, Index, Store, WatchScope};
+use crate::desk::{Desk, Done, Error, Followed, Index, Store, WatchScope};
 use crate::telemetry::metrics::{self, Submitted};
 use crate::telemetry::traces;
 
@@ -31,6 +33,8 @@ impl<S: Store> IntakeService for IntakeCalls<S> {
         &self,
         request: Request<wire::SubmitRequest>,
     ) -> Result<Response<wire::SubmitResponse>, Status> {
+        let everywhere = self.0.desks.clone();
+        let submit = |edge, caller, message| submit(edge, everywhere, caller, message);
         self.0.serve_waiting("Submit", request, submit).await
     }
 
@@ -102,9 +106,11 @@ impl<S: Store> IntakeService for IntakeCalls<S> {
 
 async fn submit<S: Store>(
     edge: Edge<S>,
+    everywhere: Desks<S>,
     caller: Callers,
     message: wire::SubmitRequest,
 ) -> Result<wire::SubmitResponse, Status> {
+    let started = monotonic_now();
     let request = message.request.unwrap_or_default();
     let body = request.encode_to_vec();
     let digest = RequestDigest::of("Submit", &body);
@@ -126,13 +132,17 @@ async fn submit<S: Store>(
         valid(checks, desk)?
     };
     traces::about(intake.case_id());
-    let having = edge.desks.having(intake.case_id()).await.map_err(status::error)?;
-    let desk = having.map_or(desk, Arc::clone);
     intake.by = Some(caller.at(&desk).actor());
-    let turn = desk.admit(intake).await;
+    let turn = desk.admit(intake.clone()).await;
     let records = edge.records.clone();
     serve::detached(&edge.work, async move {
-        let done = desk.take_in(turn, body).await.map_err(status::error)?;
+        let submitted = match desk.take_in(turn, body).await {
+            Ok(done) => Ok((&desk, done)),
+            Err(error @ Error::Refused(_)) => Err(error),
+            Err(error) => everywhere.repeat(&desk, &intake, error).await,
+        };
+        metrics::submitted(result(&submitted), started.elapsed());
+        let (desk, done) = submitted.map_err(status::error)?;
         Ok(wire::SubmitResponse {
             case: Some(convert::case_status(desk.name(), &done.case)),
             replayed: done.is_replayed,
@@ -140,6 +150,21 @@ async fn submit<S: Store>(
         })
     })
     .await
+}
+
+/// What came of a request, as it is counted.
+fn result<D>(submitted: &Result<(D, Done), Error>) -> Submitted {
+    match submitted {
+        Ok((_, done)) if done.is_replayed => Submitted::Replayed,
+        Ok(_) => Submitted::Accepted,
+        Err(
+            Error::Refused(_)
+            | Error::NotEntitled(_)
+            | Error::BudgetSpent { .. }
+            | Error::StoreBusy { .. },
+        ) => Submitted::Refused,
+        Err(_) => Submitted::Failed,
+    }
 }
 
 /// The case, if it is the caller's; what is not theirs is not there.

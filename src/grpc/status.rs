@@ -199,7 +199,7 @@ pub(super) fn error(error: Error) -> Status {
         Error::BudgetSpent { retry_after } | Error::StoreBusy { retry_after } => {
             later(reason, error.to_string(), *retry_after)
         }
-        Error::Store(_) | Error::NotDurable { .. } | Error::Contended => {
+        Error::Store(_) | Error::NotDurable { .. } | Error::Contended | Error::Elsewhere => {
             tracing::error!(reason, %error, "a call failed");
             let message = match code {
                 Code::Internal => "the stored case cannot be read; the operator has been told",
@@ -290,7 +290,7 @@ fn classify(error: &Error) -> (Code, &'static str) {
         Error::NotDurable { .. } => (Code::Unavailable, "NOT_DURABLE"),
         Error::BudgetSpent { .. } => (Code::ResourceExhausted, "AUTHORITY_BUDGET_SPENT"),
         Error::StoreBusy { .. } => (Code::ResourceExhausted, "STORE_BUSY"),
-        Error::Contended => (Code::Unavailable, "CONTENDED"),
+        Error::Contended | Error::Elsewhere => (Code::Unavailable, "CONTENDED"),
         Error::TooOld => (Code::OutOfRange, "RESUME_TOKEN_TOO_OLD"),
         Error::Superseded => (Code::Unavailable, "SUPERSEDED"),
         Error::Stopping => (Code::Unavailable, "STOPPING"),

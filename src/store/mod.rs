@@ -59,7 +59,7 @@ pub fn bare_commit(
 ) -> Result<redis::Cmd, StoreError> {
     let sealed = sealing::seal_with(ring, desk, &commit.next.case, &commit.said);
     let sealed = sealed.map_err(|error| sealing::not_sealed("commit", &error))?;
-    Ok(script::CommitScript::new().call(&keys::Keys::new(desk), commit, sealed.as_ref()))
+    Ok(script::CommitScript::new(&[]).call(&keys::Keys::new(desk), commit, sealed.as_ref()))
 }
 
 /// The contract of a store. Times are on its one clock.
@@ -408,6 +408,8 @@ pub enum Outcome {
     PolicyMissing,
     /// The same act has got this case before.
     Noted(CaseId),
+    /// It is a new case here, and another desk of the deployment has one of this id.
+    Elsewhere,
 }
 
 impl Outcome {
@@ -420,6 +422,7 @@ impl Outcome {
             Self::Untimely(_) => "untimely",
             Self::PolicyMissing => "policy-missing",
             Self::Noted(_) => "noted",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct RedisOptions {
     pub urls: Vec<String>,
     /// Whose keys to use.
     pub desk: DeskName,
+    /// The other desks of the deployment, which lie on the same Redis: a request that one of them has made
+    /// a case of makes none here.
+    pub siblings: Vec<DeskName>,
     /// How many replicas must acknowledge a write before it counts.
     pub replicas_needed: u64,
     /// How long they have.
@@ -102,7 +105,7 @@ impl RedisStore {
         })?;
         let keys = Keys::new(&options.desk);
         let clock = Arc::new(ServerClock::new());
-        let script = Arc::new(CommitScript::new());
+        let script = Arc::new(CommitScript::new(&options.siblings));
         let replication =
             Replication { needed: options.replicas_needed, timeout: options.replicas_timeout };
         let link =

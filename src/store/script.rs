@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::places::{self, IndexPlace};
 use super::{Commit, IncidentCommit, Outcome, StandingCommit, codec};
 use crate::core::time::millis;
-use crate::core::{Case, Notice, Timestamp};
+use crate::core::{Case, DeskName, Notice, Timestamp};
 use crate::seal::{Class, Month};
 
 /// The commit script, found by its hash, so that replicas of different versions get along.
@@ -17,6 +17,8 @@ pub(super) struct CommitScript {
     deny_oom: Variant,
     /// Carried out all the same: for waking and answering what was accepted.
     allow_oom: Variant,
+    /// The keys of the deployment's other desks, of which none may have a case that is new here.
+    siblings: Vec<Keys>,
 }
 
 struct Variant {
@@ -56,8 +58,12 @@ pub(super) struct Answer {
 }
 
 impl CommitScript {
-    pub(super) fn new() -> Self {
-        Self { deny_oom: Variant::new("#!lua"), allow_oom: Variant::new("#!lua flags=allow-oom") }
+    pub(super) fn new(siblings: &[DeskName]) -> Self {
+        Self {
+            deny_oom: Variant::new("#!lua"),
+            allow_oom: Variant::new("#!lua flags=allow-oom"),
+            siblings: siblings.iter().map(Keys::new).collect(),
+        }
     }
 
     /// The commands that make Redis know both variants.
@@ -78,7 +84,10 @@ impl CommitScript {
         let policy = is_accept.then(|| (keys.policy(case.policy), codec::POLICY_VERSION));
         let standing =
             commit.next.rests_on.map(|version| (keys.standing(&case.authority), version));
-        let depends: Vec<(String, u64)> = policy.into_iter().chain(standing).collect();
+        // Synthetic cases have the same ids at all desks, and each desk has its own.
+        let siblings = self.siblings.iter().filter(|_| is_accept && !case.is_synthetic());
+        let siblings = siblings.map(|sibling| (sibling.case(case.id), 0));
+        let depends: Vec<(String, u64)> = siblings.chain(policy).chain(standing).collect();
 
         let mut call = redis::cmd("EVALSHA");
         call.arg(&script.hash).arg(3 + indexes.len() + depends.len());
@@ -185,6 +194,7 @@ return redis.call('XADD', KEYS[1], '*', 'change', ARGV[1])";
             "untimely" => Outcome::Untimely(now),
             // Another standing of the authority than was decided on: load, decide and commit again.
             "dependency" if detail.contains(":standing:") => Outcome::Conflict,
+            "dependency" if detail.contains("}:case:") => Outcome::Elsewhere,
             "dependency" => Outcome::PolicyMissing,
             "noted" => Outcome::Noted(detail.parse().ok()?),
             _ => return None,

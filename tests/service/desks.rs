@@ -21,7 +21,7 @@ use crate::support::wait::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const DESKS: &str = r#"
+pub const DESKS: &str = r#"
 [[desk]]
 name = "paris"
 policy = "paris/policy.toml"
@@ -34,19 +34,19 @@ authorities = "authorities.toml"
 "#;
 
 /// Two desks on one Redis, with their files in a folder of their own.
-struct Both {
-    service: Service,
-    redis: TestRedis,
-    directory: Directory,
+pub struct Both {
+    pub service: Service,
+    pub redis: TestRedis,
+    pub directory: Directory,
 }
 
-fn berlin(countries: &str) -> String {
+pub fn berlin(countries: &str) -> String {
     let usual = policy(&format!("[routing]\ncountries = [{countries}]\n"));
     usual.replace("lease = \"5m\"", "lease = \"10m\"")
 }
 
 impl Both {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let directory = Directory::new();
         std::fs::create_dir(directory.0.join("paris")).unwrap();
         directory.file("paris/policy.toml", &policy(""));
@@ -58,25 +58,25 @@ impl Both {
         Self { service, redis, directory }
     }
 
-    fn caller(&self, who: &'static str) -> Caller {
+    pub fn caller(&self, who: &'static str) -> Caller {
         Caller::of(&self.service, who)
     }
 }
 
-fn french() -> wire::SubmitRequest {
+pub fn french() -> wire::SubmitRequest {
     asking(&[DataCategory::Subscriber])
 }
 
-fn german() -> wire::SubmitRequest {
+pub fn german() -> wire::SubmitRequest {
     of_authority(french(), "de-bka", "DE")
 }
 
-fn to(desk: &str, message: wire::SubmitRequest) -> wire::SubmitRequest {
+pub fn to(desk: &str, message: wire::SubmitRequest) -> wire::SubmitRequest {
     wire::SubmitRequest { desk: desk.to_owned(), ..message }
 }
 
 /// Which desk a case is of.
-fn desk_of(name: &str) -> &str {
+pub fn desk_of(name: &str) -> &str {
     name.split('/').nth(1).unwrap()
 }
 

@@ -29,6 +29,7 @@ mod judgements;
 mod load;
 mod manual;
 mod messages;
+mod one_desk;
 mod outages;
 mod outcomes;
 mod oversight;

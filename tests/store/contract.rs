@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use urgence::core::{Case, CaseId, Command, Fingerprint, Intake, Lane, Nature, Policy, Timestamp};
-use urgence::store::{Commit, Content, Index, MemoryStore, Outcome, Position, RedisStore, Store};
+use urgence::store::{
+    Commit, Content, Index, MemoryStore, Outcome, Position, RedisOptions, RedisStore, Store,
+};
 
 use crate::support::make::{accepted, authority, decided, fingerprint, intake, policy};
 use crate::support::redis::TestRedis;
@@ -28,6 +30,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 trait Backend {
     type Store: Store;
     fn store(&self) -> &Self::Store;
+    /// That of the deployment's other desk.
+    async fn other_desk(&self) -> Arc<Self::Store>;
     /// Returns once `by` has passed on the store's clock.
     async fn pass(&self, by: Duration);
     /// What the store is kept in, where somebody else can look into it.
@@ -42,7 +46,7 @@ struct OnRedis {
 impl OnRedis {
     async fn start() -> Self {
         let redis = start_redis();
-        Self { store: open(&options(&[redis.url()])).await, redis }
+        Self { store: open(&desk("main", "berlin", &redis)).await, redis }
     }
 }
 
@@ -53,6 +57,10 @@ impl Backend for OnRedis {
         &self.store
     }
 
+    async fn other_desk(&self) -> Arc<RedisStore> {
+        open(&desk("berlin", "main", &self.redis)).await
+    }
+
     async fn pass(&self, by: Duration) {
         let until = now(self.store()).await + by;
         eventually("time passes", PATIENCE, async || now(self.store()).await >= until).await;
@@ -61,6 +69,12 @@ impl Backend for OnRedis {
     fn redis(&self) -> Option<&TestRedis> {
         Some(&self.redis)
     }
+}
+
+/// One desk of two.
+fn desk(name: &str, sibling: &str, redis: &TestRedis) -> RedisOptions {
+    let (desk, siblings) = (name.parse().unwrap(), vec![sibling.parse().unwrap()]);
+    RedisOptions { desk, siblings, ..options(&[redis.url()]) }
 }
 
 struct InMemory(MemoryStore);
@@ -76,6 +90,10 @@ impl Backend for InMemory {
 
     fn store(&self) -> &MemoryStore {
         &self.0
+    }
+
+    async fn other_desk(&self) -> Arc<MemoryStore> {
+        Arc::new(self.0.beside())
     }
 
     async fn pass(&self, by: Duration) {
@@ -118,6 +136,7 @@ contract! {
         a_case_needs_its_policy_kept,
         the_estimate_of_the_time_is_never_ahead,
         a_note_names_the_case_that_an_act_got,
+        a_request_has_a_case_at_one_desk_only,
     }
     content {
         what_was_said_is_kept_under_the_version_it_made,

@@ -127,6 +127,7 @@ const fn word(outcome: Outcome) -> &'static str {
         Outcome::Untimely(_) => "untimely",
         Outcome::PolicyMissing => "policy missing",
         Outcome::Noted(_) => "noted",
+        Outcome::Elsewhere => "elsewhere",
     }
 }
 

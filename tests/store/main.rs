@@ -49,6 +49,7 @@ fn options(urls: &[String]) -> RedisOptions {
     RedisOptions {
         urls: urls.to_vec(),
         desk: "main".parse().unwrap(),
+        siblings: Vec::new(),
         replicas_needed: 0,
         replicas_timeout: Duration::from_millis(500),
         accepted_losses: Vec::new(),

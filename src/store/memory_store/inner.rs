@@ -1,6 +1,7 @@
 //! What the store in memory holds, and how a commit changes it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::core::memory::ActKey;
@@ -17,6 +18,8 @@ use crate::store::{
 pub(super) struct Inner {
     pub(super) now: Timestamp,
     pub(super) cases: HashMap<CaseId, (u64, Vec<u8>)>,
+    /// The cases of all desks of the deployment, but for synthetic ones.
+    pub(super) taken: Arc<Mutex<HashSet<CaseId>>>,
     pub(super) contents: HashMap<CaseId, Contents>,
     pub(super) policies: HashMap<PolicyId, Policy>,
     pub(super) notes: HashMap<ActKey, (CaseId, Timestamp)>,
@@ -54,6 +57,7 @@ impl Inner {
         Self {
             now,
             cases: HashMap::new(),
+            taken: Arc::default(),
             contents: HashMap::new(),
             policies: HashMap::new(),
             notes: HashMap::new(),
@@ -95,12 +99,21 @@ impl Inner {
         {
             return Outcome::Noted(*id);
         }
+        let taken = Arc::clone(&self.taken);
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_one_of_all = is_accept && !case.is_synthetic();
+        if is_one_of_all && taken.contains(&case.id) {
+            return Outcome::Elsewhere;
+        }
         if is_accept && !self.policies.contains_key(&case.policy) {
             return Outcome::PolicyMissing;
         }
         let standing = self.standings.get(&case.authority).map_or(0, |(version, _)| *version);
         if commit.next.rests_on.is_some_and(|version| version != standing) {
             return Outcome::Conflict;
+        }
+        if is_one_of_all {
+            taken.insert(case.id);
         }
         self.write(commit);
         Outcome::Written

@@ -4,7 +4,7 @@
 mod inner;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use inner::Inner;
@@ -31,6 +31,14 @@ impl MemoryStore {
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self { inner: Mutex::new(Inner::new(now)) }
+    }
+
+    /// An empty store of another desk of the same deployment, whose clock shows the same.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let inner = self.lock();
+        let taken = Arc::clone(&inner.taken);
+        Self { inner: Mutex::new(Inner { taken, ..Inner::new(inner.now) }) }
     }
 
     /// Sets the clock. It may also go back, as clocks do.

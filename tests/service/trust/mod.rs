@@ -2,6 +2,7 @@
 
 mod listed;
 mod matrix;
+mod moved;
 mod suspended;
 mod watched;
 
@@ -39,6 +40,11 @@ impl Trusted {
     }
 
     fn with_registry(registry: &str) -> Self {
+        Self::with_files(&[("authorities.toml", registry), ("policy.toml", &policy(""))])
+    }
+
+    /// With these files; one of several desks goes before those of one.
+    fn with_files(files: &[(&str, &str)]) -> Self {
         let authority = Authority::new("the authority");
         let directory = Directory::new();
         let server = authority.certify(&Wish::server());
@@ -46,8 +52,7 @@ impl Trusted {
         directory.file("server.key", &server.key);
         directory.file("ca.pem", &authority.certificate());
         directory.file("revoked.pem", &authority.revokes(&[], 3_600));
-        directory.file("authorities.toml", registry);
-        directory.file("policy.toml", &policy(""));
+        files.iter().for_each(|(name, text)| _ = directory.file(name, text));
         directory.file("kek.hex", &"5a".repeat(32));
         directory.file("fingerprint.key", &"f".repeat(32));
         let keys = ["data-keys.json", "kek.hex"].map(|name| format!("{}/{name}", directory.path()));
@@ -117,18 +122,24 @@ fn hang_up(service: &Service) {
 fn serve(redis: &TestRedis, directory: &Directory, own: &str) -> Service {
     let file = |name: &str| format!("{}/{name}", directory.path());
     // Replicas share the keys that content is sealed with, and that fingerprints are made with.
+    // Replicas share the keys that content is sealed with.
     let arguments = [
+    let arguments = vec![
         ("--tls-certificate", file("server.pem")),
         ("--tls-key", file("server.key")),
         ("--tls-client-ca", file("ca.pem")),
         ("--tls-crl", file("revoked.pem")),
-        ("--authorities", file("authorities.toml")),
-        ("--policy", file("policy.toml")),
         ("--data-dir", file(own)),
         ("--fingerprint-key", file("fingerprint.key")),
         ("--data-keys", file("data-keys.json")),
         ("--key-encryption-key", file("kek.hex")),
     ];
+    let of_desks = if directory.0.join("desks.toml").exists() {
+        vec![("--desks", file("desks.toml"))]
+    } else {
+        vec![("--authorities", file("authorities.toml")), ("--policy", file("policy.toml"))]
+    };
+    let arguments = [arguments, of_desks].concat();
     let arguments: Vec<&str> =
         arguments.iter().flat_map(|(name, value)| [*name, value.as_str()]).collect();
     Service::on(redis, &arguments)

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use urgence::core::projection::Place;
-use urgence::core::{Case, Deed, Lane, Policy, Timestamp};
+use urgence::core::{Case, Deed, Intake, Lane, Policy, Timestamp};
 use urgence::store::{Commit, Cursor, Index, Note, Outcome, Position, Said, Store};
 
-use super::{Backend, EMERGENCY, MINUTE, SOMEBODY, accept, all_of, indexes, officer_of, rules};
+use super::{
+    Backend, EMERGENCY, MINUTE, SOMEBODY, accept, accept_this, all_of, indexes, officer_of, rules,
+    write,
+};
 use crate::support::make::ms;
 use crate::support::make::{accepted, act, authority, before, decided, does, fingerprint, intake};
 use crate::{PATIENCE, commit, every_change, load, now};
@@ -165,4 +168,26 @@ pub(super) async fn a_note_names_the_case_that_an_act_got(backend: &impl Backend
     assert_eq!(store.noted(key("ann", "short")).await.unwrap(), None);
     let outcome = store.commit(noting(&third, "short", ms(20))).await.unwrap();
     assert_eq!(outcome, Outcome::Written);
+}
+
+/// Another desk has made a case of this request, so that none is made here.
+async fn is_elsewhere(store: &impl Store, request: &str, at: Timestamp) {
+    let next = accepted(&intake("fr-pnij", request, EMERGENCY), at, &rules());
+    let before = all_of(store, next.case.id).await;
+    assert_eq!(store.commit(commit(&next, at)).await.unwrap(), Outcome::Elsewhere);
+    assert_eq!(all_of(store, next.case.id).await, before, "nothing is written");
+}
+
+pub(super) async fn a_request_has_a_case_at_one_desk_only(backend: &impl Backend) {
+    let (here, there) = (backend.store(), backend.other_desk().await);
+    let at = now(here).await;
+    let first = accept(here, "fr-pnij", "1", EMERGENCY, at).await;
+    let second = accept(there.as_ref(), "fr-pnij", "2", EMERGENCY, at).await;
+    is_elsewhere(there.as_ref(), "1", at).await;
+    is_elsewhere(here, "2", at).await;
+    // Each goes on where it is, and what is made of synthetic cases is each desk's own.
+    for (store, case) in [(here, &first), (there.as_ref(), &second)] {
+        write(store, case, &does("ann", "claim", Deed::Claim), at).await;
+        accept_this(store, &Intake::synthetic(7), at).await;
+    }
 }

@@ -159,6 +159,9 @@ pub(super) async fn a_purge_leaves_a_tombstone(backend: &impl Backend) {
     let outcome = store.commit(commit(&again, now(store).await)).await.unwrap();
     assert_eq!(outcome, Outcome::Conflict);
     assert_eq!(all_of(store, case.id).await, untouched);
+    let elsewhere = backend.other_desk().await;
+    let outcome = elsewhere.commit(commit(&again, now(store).await)).await.unwrap();
+    assert_eq!(outcome, Outcome::Elsewhere, "also at another desk");
     assert_eq!(indexes().len(), 12, "an index that nobody looked into here");
 }
 
