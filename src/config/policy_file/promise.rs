@@ -118,7 +118,7 @@ impl Reader<'_> {
             self.doubt(format!("{section}.emergency.limit"));
         }
         let in_place = target.or(limit).unwrap_or_else(|| {
-            rungs.iter().find(|rung| !rung.is_quieted_by_claim).map_or_else(
+            rungs.iter().rfind(|rung| !rung.is_quieted_by_claim).map_or_else(
                 || {
                     self.doubt(table.below("ladder"));
                     Duration::ZERO

@@ -92,7 +92,8 @@ impl Policy {
     /// # Errors
     /// Every mistake at once, never only the first.
     pub fn new(rules: Rules) -> Result<Self, Vec<Mistake>> {
-        let mistakes = rules.mistakes();
+        let mut mistakes = rules.mistakes();
+        mistakes.extend(rules.silent_rungs());
         if mistakes.is_empty() {
             Ok(Self { id: rules.content_address(), rules })
         } else {
@@ -106,12 +107,14 @@ impl Policy {
         Self::new(Rules::built_in()).expect("the built-in policy is tested to be valid")
     }
 
-    /// A policy that was checked when it was kept, under the id it was kept under.
+    /// A policy that was checked when it was kept, under the id it was kept under. What was allowed then and
+    /// is not any more holds for the cases that were accepted under it.
     ///
     /// # Errors
-    /// Every mistake at once: it was not one that this version would have kept.
+    /// Every mistake at once: no version would have kept it.
     pub fn kept(id: PolicyId, rules: Rules) -> Result<Self, Vec<Mistake>> {
-        Self::new(rules).map(|policy| Self { id, ..policy })
+        let mistakes = rules.mistakes();
+        if mistakes.is_empty() { Ok(Self { id, rules }) } else { Err(mistakes) }
     }
 
     /// The policy's content address.
@@ -295,6 +298,22 @@ impl Rules {
             // An emergency that is accepted pages somebody at once.
             let needed = (path == "promises.emergency").then_some(Duration::ZERO);
             promise.mistakes(&path, needed, &mut mistakes);
+        }
+        mistakes
+    }
+
+    /// The rungs that a claim would silence once the target has passed. Where none fires at the target or the
+    /// limit, that is a mistake of its own.
+    fn silent_rungs(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        for (path, Promise { target, limit, ladder }) in self.promises() {
+            for (index, rung) in ladder.rungs.iter().enumerate() {
+                if rung.is_quieted_by_claim && rung.offset > *target && rung.offset != *limit {
+                    let problem = "comes after the target, so no claim may quiet it";
+                    let path = format!("{path}.ladder[{index}]");
+                    mistakes.push(Mistake { path, problem: problem.to_owned() });
+                }
+            }
         }
         mistakes
     }

@@ -132,6 +132,18 @@ fn a_ladder_that_would_fall_silent_is_refused() {
         (all_at_limit, "", "promises.emergency.ladder", demo_line("ladder = [")),
         (head_at_target, quiet, "promises.emergency.ladder", demo_line("ladder = [")),
         (
+            "at = \"25s\", pages = [\"executive\"]",
+            "at = \"25s\", pages = [\"executive\"], quieted_by_claim = true",
+            "promises.emergency.ladder[6]",
+            demo_line("    { at = \"25s\""),
+        ),
+        (
+            "{ at = \"72m\", pages = [\"duty-manager\"] }",
+            "{ at = \"72m\", pages = [\"duty-manager\"] },\n{ at = \"73m\", pages = [\"desk\"], quieted_by_claim = true }",
+            "promises.routine.ladder[3]",
+            1 + demo_line("    { at = \"72m\""),
+        ),
+        (
             "repeat_every = \"3s\"",
             "repeat_every = \"0s\"",
             "promises.emergency.repeat_every",

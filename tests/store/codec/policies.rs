@@ -51,6 +51,25 @@ fn unlike_any_other() -> Policy {
     .unwrap()
 }
 
+/// One whose emergency ladder a claim would silence between target and limit, which was allowed once.
+fn allowed_once() -> Policy {
+    let mut rules = Policy::built_in().rules().clone();
+    let rung = rules.emergency.ladder.rungs.iter_mut().find(|rung| rung.offset == ms(1_500_000));
+    rung.unwrap().is_quieted_by_claim = true;
+    let refused = Policy::new(rules.clone()).unwrap_err();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    Policy::kept(PolicyId([7; 16]), rules).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_would_be_refused_now_still_holds_for_the_cases_accepted_under_it() {
+    let server = start_redis();
+    let store = open(&options(&[server.url()])).await;
+    let policy = allowed_once();
+    store.keep_policy(&policy).await.unwrap();
+    assert_eq!(store.policy(policy.id()).await.unwrap(), Some(policy));
+}
+
 fn key(id: PolicyId) -> String {
     format!("{{urgence:main}}:policy:{id}")
 }
