@@ -5,6 +5,7 @@ mod descriptors;
 mod key_check;
 mod known;
 mod parts;
+mod unserved;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -272,6 +273,11 @@ impl App {
             !settings.synthetic_every.is_zero(),
         ));
         spawn_heartbeat(&mut parts, &settings, &outbound, &known);
+        // All desks share one Redis.
+        if let Some(desk) = desks.first() {
+            let looking = unserved::look(Arc::clone(&desk.known.store), settings.audit_every);
+            spawn(&mut parts, "finder of unserved desks", looking);
+        }
         let served = Desks::new(desks.iter().map(RunningDesk::desk).collect());
         let records = desks.iter().map(|desk| Arc::clone(&desk.known.record)).collect();
         let server = GrpcServer::new(served)

@@ -6,7 +6,8 @@ use super::keys::Keys;
 use super::link::Link;
 use super::reads::{ask, unexpected};
 use super::{Inspected, Inspection, Loaded, ScanCursor, StoreError, places};
-use crate::core::{Case, CaseId};
+use crate::core::synthetic::SYNTHETIC_AUTHORITY;
+use crate::core::{Case, CaseId, DeskName};
 
 pub(super) async fn scan(
     link: &Link,
@@ -25,12 +26,50 @@ pub(super) async fn scan_names(
     from: ScanCursor,
     count: usize,
 ) -> Result<(Vec<String>, Option<ScanCursor>), StoreError> {
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("SCAN").arg(from.0).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(count);
-    let ((next, found),): ((u64, Vec<String>),) = ask(link, "scan the cases", &pipeline).await?;
+    let (found, next) = scan_keys(link, &format!("{prefix}*"), from, count).await?;
     let names =
         found.iter().filter_map(|key| key.strip_prefix(prefix).map(str::to_owned)).collect();
-    Ok((names, (next != 0).then_some(ScanCursor(next))))
+    Ok((names, next))
+}
+
+/// A part of the keys that match `pattern`.
+async fn scan_keys(
+    link: &Link,
+    pattern: &str,
+    from: ScanCursor,
+    count: usize,
+) -> Result<(Vec<String>, Option<ScanCursor>), StoreError> {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("SCAN").arg(from.0).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+    let ((next, found),): ((u64, Vec<String>),) = ask(link, "scan the keys", &pipeline).await?;
+    Ok((found, (next != 0).then_some(ScanCursor(next))))
+}
+
+/// A part of the desks that are not `served` and of which cases still wake, but for synthetic ones, which nobody
+/// waits for.
+pub(super) async fn unserved_desks(
+    link: &Link,
+    served: &[DeskName],
+    from: ScanCursor,
+    count: usize,
+) -> Result<(Vec<DeskName>, Option<ScanCursor>), StoreError> {
+    let (found, next) = scan_keys(link, &Keys::wake_of_any(), from, count).await?;
+    let desks = found.iter().filter_map(|key| Keys::desk_of(key));
+    let mut desks: Vec<DeskName> = desks.filter(|desk| !served.contains(desk)).collect();
+    if desks.is_empty() {
+        return Ok((desks, next));
+    }
+    let synthetic = SYNTHETIC_AUTHORITY.parse().expect("a word that follows the rule");
+    let mut pipeline = Pipeline::new();
+    for keys in desks.iter().map(Keys::new) {
+        let (wake, synthetic) = (keys.wake(), keys.authority(&synthetic));
+        pipeline.cmd("ZCARD").arg(&wake);
+        pipeline.cmd("ZINTERCARD").arg(2).arg(&wake).arg(&synthetic);
+    }
+    let counts: Vec<u64> = ask(link, "look for cases of other desks", &pipeline).await?;
+    let mut counts = counts.chunks_exact(2);
+    desks.retain(|_| counts.next().is_some_and(|counts| counts[0] > counts[1]));
+    Ok((desks, next))
 }
 
 /// Compares cases that were loaded with the indexes. Version and scores are read at one instant, so

@@ -17,6 +17,16 @@ impl Keys {
         Self { tag: format!("{{urgence:{desk}}}") }
     }
 
+    /// What the wake key of every desk matches.
+    pub(super) fn wake_of_any() -> String {
+        "{urgence:*}:wake".to_owned()
+    }
+
+    /// Which desk a key is of.
+    pub(super) fn desk_of(key: &str) -> Option<DeskName> {
+        key.strip_prefix("{urgence:")?.split_once('}')?.0.parse().ok()
+    }
+
     /// HASH: version, state, request, response, and `said:<version>` for everything else that was
     /// said. A tombstone has version and state alone.
     pub(super) fn case(&self, id: CaseId) -> String {

@@ -61,6 +61,8 @@ pub struct RedisOptions {
 /// waits behind another.
 pub struct RedisStore {
     pub(super) keys: Keys,
+    /// All desks of the deployment.
+    served: Vec<DeskName>,
     pub(super) clock: Arc<ServerClock>,
     writes: mpsc::Sender<Write>,
     /// What requests read.
@@ -140,8 +142,10 @@ impl RedisStore {
             let link = Arc::clone(link);
             background.push(("Redis connection", Box::pin(async move { link.supervise().await })));
         }
+        let served = options.siblings.iter().chain([&options.desk]).cloned().collect();
         let store = Self {
             keys,
+            served,
             clock,
             writes,
             read,
@@ -184,6 +188,19 @@ impl RedisStore {
         let looked_at = self.looked_at.load_full()?;
         let is_current = self.commit.generation() == Some(looked_at.generation);
         is_current.then(|| Arc::clone(&looked_at.durability))
+    }
+
+    /// A part of the desks on this Redis that are none of the deployment's and of which cases still wake, but
+    /// for synthetic ones; and where to go on, as in [`Store::scan`].
+    ///
+    /// # Errors
+    /// Redis cannot be read.
+    pub async fn unserved_desks(
+        &self,
+        from: ScanCursor,
+        count: usize,
+    ) -> Result<(Vec<DeskName>, Option<ScanCursor>), StoreError> {
+        inspection::unserved_desks(&self.read, &self.served, from, count).await
     }
 
     /// Writes a case again as it was read.

@@ -46,4 +46,5 @@ mod traces;
 mod transparency;
 mod trust;
 mod unseen;
+mod unserved;
 mod watching;

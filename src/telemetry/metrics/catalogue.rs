@@ -79,6 +79,7 @@ pub(super) const SHADOW_UNRECORDED: &str = "urgence_shadow_unrecorded";
 pub(super) const AUDITOR_AGE_SECONDS: &str = "urgence_auditor_age_seconds";
 pub(super) const AUDITOR_REPAIRS: &str = "urgence_auditor_repairs_total";
 pub(super) const AUDITOR_VIOLATIONS: &str = "urgence_auditor_violations";
+pub(super) const UNSERVED_DESKS: &str = "urgence_unserved_desks";
 pub(super) const AUDIT_HISTORY_LOST: &str = "urgence_audit_history_lost";
 pub(super) const AUDIT_LOG_AGE_SECONDS: &str = "urgence_audit_log_age_seconds";
 pub(super) const AUDIT_LOG_ENTRIES: &str = "urgence_audit_log_entries";
@@ -263,6 +264,11 @@ fn describe_paging() {
         AUDITOR_VIOLATIONS,
         Unit::Count,
         "What the auditor found wrong in its latest pass, by kind"
+    );
+    describe_gauge!(
+        UNSERVED_DESKS,
+        Unit::Count,
+        "Desks in Redis with cases that wake, none of which this process serves"
     );
     describe_counter!(HEARTBEATS, Unit::Count, "Heartbeats: sent, withheld, failed");
     describe_gauge!(HEARTBEAT_CONFIGURED, Unit::Count, "Whether a heartbeat address is set");

@@ -34,7 +34,7 @@ pub use connections::{
 pub use paging::{
     Heartbeat, Repair, Stage, Violation, audit_history, audit_log, heartbeat, heartbeat_configured,
     page_attempted, page_dropped, page_from_memory, page_unreached, pager_in_flight, repaired,
-    shadow, sinks_known, synthetic, violations,
+    shadow, sinks_known, synthetic, unserved_desks, violations,
 };
 pub use sealing::{SealFailure, data_key_destroyed, log_rewritten, resealed, seal_failed};
 

@@ -9,7 +9,7 @@ use super::catalogue::{
     AUDITOR_AGE_SECONDS, AUDITOR_REPAIRS, AUDITOR_VIOLATIONS, HEARTBEAT_CONFIGURED, HEARTBEATS,
     PAGE_ATTEMPTS, PAGE_DELIVERIES, PAGE_STAGE_SECONDS, PAGER_IN_FLIGHT, PAGES_DELIVERED,
     PAGES_DROPPED, PAGES_FROM_MEMORY, PAGES_UNREACHED, SHADOW_CASES, SHADOW_UNRECORDED,
-    SINK_FAILING, SYNTHETIC_AGE_SECONDS, SYNTHETIC_CASES,
+    SINK_FAILING, SYNTHETIC_AGE_SECONDS, SYNTHETIC_CASES, UNSERVED_DESKS,
 };
 use crate::core::{
     Case, DeskName, Event, Page, PageCause, PageRecord, SinkAnswer, SinkName, Timestamp, words,
@@ -86,6 +86,7 @@ pub(super) fn zero() {
         counter!(SYNTHETIC_CASES, "result" => result).absolute(0);
     }
     gauge!(HEARTBEAT_CONFIGURED).set(0.0);
+    gauge!(UNSERVED_DESKS).set(0.0);
 }
 
 /// Sets the series of a desk to zero.
@@ -239,6 +240,11 @@ pub fn audit_log(desk: &DeskName, entries: u64, signed: u64) {
 /// Shows whether the audit log has stopped.
 pub fn audit_history(desk: &DeskName, is_lost: bool) {
     gauge!(AUDIT_HISTORY_LOST, "desk" => desk.to_string()).set(f64::from(u8::from(is_lost)));
+}
+
+/// Records how many desks have cases that wake and are not served here.
+pub fn unserved_desks(count: usize) {
+    gauge!(UNSERVED_DESKS).set(count as f64);
 }
 
 /// Shows that there is an address for heartbeats.
