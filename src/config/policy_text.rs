@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::durations::written;
-use super::{Located, PolicyFile, SinkSettings};
+use super::{Links, Located, PolicyFile, SinkSettings};
 use crate::core::clock::{ClockKind, Mark};
 use crate::core::incident::Objective;
 use crate::core::ladder::RungAt;
 use crate::core::nature::{Band, Nature};
 use crate::core::policy::live::Live;
 use crate::core::policy::{Promise, Rules};
+use crate::core::risk::RiskLimits;
 use crate::core::time::millis;
 use crate::core::{ContactName, Country, Policy, SinkName};
 
@@ -37,7 +38,7 @@ pub fn mistakes(file: &str, mistakes: &[Located]) -> String {
 /// All that a policy says, each part under the name that it has in a policy file.
 #[must_use]
 pub fn show(file: &PolicyFile) -> String {
-    let PolicyFile { policy, live, sinks, links: _ } = file;
+    let PolicyFile { policy, live, sinks, links } = file;
     let rules = policy.rules();
     let mut parts = vec![
         format!("policy {}\n", policy.id()),
@@ -60,7 +61,7 @@ pub fn show(file: &PolicyFile) -> String {
     parts.push(format!(
         "[retention] how long what was said is kept once a case has ended\n{retention}"
     ));
-    parts.extend(live_parts(policy, live, sinks));
+    parts.extend(live_parts(policy, live, sinks, links));
     parts.join("\n")
 }
 
@@ -180,22 +181,34 @@ fn live_parts(
     policy: &Policy,
     live: &Live,
     settings: &BTreeMap<SinkName, SinkSettings>,
-) -> [String; 7] {
+    links: &Links,
+) -> [String; 9] {
+    // Whole, so that nothing that a file may say is left out.
+    let Live {
+        contacts: reached,
+        duplicates_within,
+        risk,
+        objective: Objective { answered_within, share_within },
+        countries,
+        holdings,
+        min_cell,
+        admission,
+    } = live;
+    let RiskLimits { window, officer_requests, authority_requests, target_authorities } = risk;
     let with_kind = |sink: &SinkName| match settings.get(sink) {
         Some(settings) => format!("{sink} ({})", settings.kind()),
         None => sink.to_string(),
     };
     let mut contacts = policy.contacts();
-    contacts.extend(live.contacts.listed());
+    contacts.extend(reached.listed());
     let contacts = columns(contacts.into_iter().map(|contact| {
-        let sinks = live.contacts.sinks(contact);
+        let sinks = reached.sinks(contact);
         let sinks: Vec<String> = sinks.iter().map(with_kind).collect();
         [contact.to_string(), or_if_none(sinks.iter().map(String::as_str), "nowhere")]
     }));
-    let Objective { answered_within, share_within } = live.objective;
-    let (answered, share) = (written(answered_within), written(share_within));
-    let countries = or_if_none(live.countries.iter().map(Country::as_str), "none named");
-    let holdings = columns(live.holdings.iter().map(|(category, holding)| {
+    let (answered, share) = (written(*answered_within), written(*share_within));
+    let countries = or_if_none(countries.iter().map(Country::as_str), "none named");
+    let holdings = columns(holdings.iter().map(|(category, holding)| {
         let kept = match (holding.is_held, holding.kept_for) {
             (false, _) => "not held".to_owned(),
             (true, None) => "held".to_owned(),
@@ -203,7 +216,7 @@ fn live_parts(
         };
         [category.word().to_owned(), kept, holding.description.clone()]
     }));
-    let classes = [("routine", live.admission.routine), ("emergency", live.admission.emergency)];
+    let classes = [("routine", admission.routine), ("emergency", admission.emergency)];
     let admission = columns(classes.map(|(class, budget)| {
         let [per_minute, burst] = budget.numbers().map(|(key, number)| format!("{key} {number}"));
         [class.to_owned(), per_minute, burst]
@@ -211,11 +224,17 @@ fn live_parts(
     let holdings = if holdings.is_empty() { "  nothing told\n".to_owned() } else { holdings };
     [
         format!("[contacts] where each is reached\n{contacts}"),
-        format!("[duplicates] window {}\n", written(live.duplicates_within)),
+        format!("[pages] link {}\n", links.template().unwrap_or("none")),
+        format!("[duplicates] window {}\n", written(*duplicates_within)),
+        format!(
+            "[risk] window {}, officer_requests {officer_requests}, authority_requests \
+             {authority_requests}, target_authorities {target_authorities}\n",
+            written(*window)
+        ),
         format!("[incidents] answered_within {answered}, share_within {share}\n"),
         format!("[routing] countries: {countries}\n"),
         format!("[data] what the provider holds\n{holdings}"),
-        format!("[transparency] min_cell {}\n", live.min_cell),
+        format!("[transparency] min_cell {min_cell}\n"),
         format!("[admission] how many requests one authority may send\n{admission}"),
     ]
 }

@@ -66,6 +66,12 @@ impl Links {
         Self { template: Some(template) }
     }
 
+    /// What links are made from; `None` where there are none.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        self.template.as_deref()
+    }
+
     /// The link to `case`, if there are links.
     #[must_use]
     pub fn to(&self, case: CaseId) -> Option<String> {

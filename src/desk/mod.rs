@@ -30,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::core::policy::live::Live;
 use crate::core::{
     Act, Actor, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy,
-    Refusal, Report, RequestDigest, ShownTo, Timestamp, What,
+    PolicyId, Refusal, Report, RequestDigest, ShownTo, Timestamp, What,
 };
 pub use crate::registry::NotEntitled;
 use crate::registry::Registry;
@@ -126,6 +126,14 @@ impl<S: Store> Desk<S> {
     /// The policy that new cases are accepted under.
     pub fn policy(&self) -> Arc<Policy> {
         self.policies.current()
+    }
+
+    /// A policy that a case was accepted under, or that is in force.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn kept_policy(&self, id: PolicyId) -> Result<Option<Arc<Policy>>, Error> {
+        Ok(self.policies.kept(id, self.store.as_ref()).await?)
     }
 
     /// The part of the policy that is never frozen into a case.

@@ -47,15 +47,24 @@ impl Policies {
     ) -> Result<Arc<Policy>, StoreError> {
         const OPERATION: &str = "find the policy of a case";
         let Some(case) = case else { return Ok(self.current()) };
-        if let Some(policy) = self.known.load().get(&case.policy) {
-            return Ok(Arc::clone(policy));
-        }
         let missing = || StoreError::Unreadable {
             operation: OPERATION,
             source: Unreadable { what: "policy", problem: format!("{} is not kept", case.policy) },
         };
-        let policy = Arc::new(store.policy(case.policy).await?.ok_or_else(missing)?);
-        self.remember(&policy);
+        self.kept(case.policy, store).await?.ok_or_else(missing)
+    }
+
+    /// A policy that is in force, or that a case may have been accepted under.
+    pub(super) async fn kept<S: Store>(
+        &self,
+        id: PolicyId,
+        store: &S,
+    ) -> Result<Option<Arc<Policy>>, StoreError> {
+        if let Some(policy) = self.known.load().get(&id) {
+            return Ok(Some(Arc::clone(policy)));
+        }
+        let policy = store.policy(id).await?.map(Arc::new);
+        policy.iter().for_each(|policy| self.remember(policy));
         Ok(policy)
     }
 }

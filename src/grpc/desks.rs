@@ -59,13 +59,15 @@ impl<S: Store> Desks<S> {
 
     /// The desk that takes requests of `authority`, by its country: the first whose policy names it; else the first
     /// whose policy names no country at all; else the first.
-    pub(super) fn taking(&self, authority: &AuthorityId, sent: &Country) -> &Arc<Desk<S>> {
+    pub(super) fn taking(&self, authority: &AuthorityId, sent: Option<&Country>) -> &Arc<Desk<S>> {
         // What a registry holds counts more than what was sent.
         let registered = self.desks.iter().find_map(|desk| {
             desk.registry().authority(authority).map(|found| found.country.clone())
         });
-        let country = registered.as_ref().unwrap_or(sent);
-        let names_it = |desk: &&Arc<Desk<S>>| desk.live().countries.contains(country);
+        let country = registered.as_ref().or(sent);
+        let names_it = |desk: &&Arc<Desk<S>>| {
+            country.is_some_and(|country| desk.live().countries.contains(country))
+        };
         let names_none = |desk: &&Arc<Desk<S>>| desk.live().countries.is_empty();
         let mut desks = self.desks.iter();
         let named = desks.find(names_it).or_else(|| self.desks.iter().find(names_none));

@@ -12,7 +12,7 @@ use tonic::{Request, Status};
 
 use super::desks::Desks;
 use super::status;
-use crate::core::{Actor, Authorities, Caller, DeskName, Role, Subject};
+use crate::core::{Actor, Authorities, AuthorityId, Caller, DeskName, Role, Subject};
 use crate::desk::{Desk, Store};
 use crate::registry::channel_subject;
 use crate::registry::rules::{Access, Rule};
@@ -124,6 +124,14 @@ impl Callers {
     /// As whom this desk, which the call may reach, knows its author.
     pub(super) fn at<S: Store>(&self, desk: &Desk<S>) -> &Caller {
         self.0.get(desk.name()).expect("a call reaches only desks that know its author")
+    }
+
+    /// The authority that the author speaks for; of several, the first by name.
+    pub(super) fn authority(&self) -> Option<&AuthorityId> {
+        self.0.values().find_map(|caller| match &caller.authorities {
+            Authorities::All => None,
+            Authorities::Only(names) => names.first(),
+        })
     }
 
     /// What the first of these desks calls the author.

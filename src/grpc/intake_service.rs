@@ -125,7 +125,7 @@ async fn submit<S: Store>(
     let desks = edge.desks.only(|desk| caller.at(desk).speaks_for(&intake.authority));
     let edge = Edge { desks: desks.ok_or_else(status::case_not_found)?, ..edge };
     let desk = if message.desk.is_empty() {
-        Arc::clone(edge.desks.taking(&intake.authority, &intake.facts.country))
+        Arc::clone(edge.desks.taking(&intake.authority, Some(&intake.facts.country)))
     } else {
         let mut checks = Checks::default();
         let desk = edge.desk(&mut checks, &message.desk);
@@ -150,6 +150,21 @@ async fn submit<S: Store>(
         })
     })
     .await
+}
+
+/// The desk that is named, or the one that Submit would choose for requests of `authority`.
+fn desk_for<S: Store>(
+    edge: &Edge<S>,
+    caller: &Callers,
+    checks: &mut Checks,
+    name: &str,
+    authority: Option<&AuthorityId>,
+) -> Option<Arc<Desk<S>>> {
+    let Some(authority) = authority.filter(|_| name.is_empty()) else {
+        return edge.desk(checks, name);
+    };
+    let known = edge.desks.only(|desk| caller.at(desk).speaks_for(authority));
+    Some(Arc::clone(known.as_ref().unwrap_or(&edge.desks).taking(authority, None)))
 }
 
 /// What came of a request, as it is counted.
@@ -287,11 +302,11 @@ async fn confirm_delivery<S: Store>(
 
 async fn list_data_categories<S: Store>(
     edge: Edge<S>,
-    _caller: Callers,
+    caller: Callers,
     message: wire::ListDataCategoriesRequest,
 ) -> Result<wire::ListDataCategoriesResponse, Status> {
     let mut checks = Checks::default();
-    let desk = edge.desk(&mut checks, &message.desk);
+    let desk = desk_for(&edge, &caller, &mut checks, &message.desk, caller.authority());
     let live = valid(checks, desk)?.live();
     let holding = |(category, holding): (&DataCategory, &Holding)| wire::Holding {
         category: data_category::write(*category).into(),
@@ -310,7 +325,7 @@ async fn list<S: Store>(
     let mut checks = Checks::default();
     let authority = checks.name::<AuthorityId>("authority", &message.authority);
     let page_size = watching::page_size(&mut checks, message.page_size);
-    let desk = edge.desk(&mut checks, &message.desk);
+    let desk = desk_for(&edge, &caller, &mut checks, &message.desk, authority.as_ref());
     let ((authority, page_size), desk) = valid(checks, authority.zip(page_size).zip(desk))?;
     if !caller.at(&desk).speaks_for(&authority) {
         return Err(status::case_not_found());
@@ -340,8 +355,9 @@ async fn watch<S: Store>(
             })
         }
         Some(Scope::Authority(name)) => {
-            let desk = edge.desk(&mut checks, &message.desk);
-            desk.zip(checks.name("authority", name).map(WatchScope::Authority))
+            let authority = checks.name("authority", name);
+            let desk = desk_for(&edge, &caller, &mut checks, &message.desk, authority.as_ref());
+            desk.zip(authority.map(WatchScope::Authority))
         }
         None => {
             check_required(&mut checks, "scope");

@@ -120,6 +120,7 @@ async fn desk_status<S: Store>(desk: &Desk<S>) -> Result<wire::DeskStatus, Statu
             .collect(),
         suspended: now.suspended.iter().map(write_standing).collect(),
         not_durable: now.not_durable.unwrap_or_default(),
+        countries: desk.live().countries.iter().map(ToString::to_string).collect(),
     })
 }
 

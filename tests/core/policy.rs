@@ -10,7 +10,9 @@ mod text;
 use std::path::Path;
 use std::time::Duration;
 
+use urgence::config::policy_text::show;
 use urgence::config::{Located, PolicyFile, parse_policy};
+use urgence::core::policy::live::Live;
 use urgence::core::policy::{Promise, Rules};
 use urgence::core::{Class, ClockKind, Nature, Policy, RetentionClass};
 
@@ -106,6 +108,17 @@ fn the_default_file_is_the_built_in_policy() {
     let file = parse(DEFAULT).unwrap();
     assert_eq!(file.policy.rules(), Policy::built_in().rules());
     assert_eq!(file.policy.id(), Policy::built_in().id());
+    let contacts = file.live.contacts.clone();
+    assert_eq!(file.live, Live { contacts, ..Live::default() });
+    // It is written out in full: it has every section that is shown of it, if only as an example.
+    for heading in show(&file).lines().filter(|line| line.starts_with('[')) {
+        let section = &heading[..heading.find(']').unwrap()];
+        assert!(
+            DEFAULT.contains(&format!("\n{section}"))
+                || DEFAULT.contains(&format!("\n# {section}")),
+            "{section}"
+        );
+    }
 }
 
 #[test]

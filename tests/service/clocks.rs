@@ -368,7 +368,7 @@ async fn get_policy() {
     let stage = Stage::open();
     let ana = stage.caller(ANA);
     let get = async |desk: &str| {
-        let get = wire::GetPolicyRequest { desk: desk.to_owned() };
+        let get = wire::GetPolicyRequest { desk: desk.to_owned(), ..Default::default() };
         ana.desk().get_policy(ana.by(get)).await.map(tonic::Response::into_inner)
     };
     let policy = get("").await.unwrap();
@@ -403,6 +403,16 @@ async fn get_policy() {
     assert!(reply.rungs == first.rungs && reply.limit == first.limit);
     assert_eq!(promise(ClockKind::Completion, false).limit, Some(seconds(10 * 86_400)));
     assert_fields(get("night").await, &["desk: UNKNOWN_VALUE"]);
+    let days = |days: i64| Some(seconds(days * 86_400));
+    let kept = wire::Retention { disclosed: days(365), not_disclosed: days(90), fraud: days(730) };
+    assert_eq!(policy.retention, Some(kept));
+    for (clock, extension) in [
+        (ClockKind::Preservation, days(90)),
+        (ClockKind::EEvidencePreservation, days(30)),
+        (ClockKind::Completion, None),
+    ] {
+        assert_eq!(promise(clock, true).extension, extension, "{clock:?}");
+    }
 
     // Another policy has another address.
     let directory = Directory::new();
@@ -413,4 +423,13 @@ async fn get_policy() {
     let bo = Caller::of(&quick, BO);
     let other = bo.desk().get_policy(bo.by(wire::GetPolicyRequest::default())).await.unwrap();
     assert_ne!(other.into_inner().policy, policy.policy);
+    // What an open case was accepted under is shown by a process that never had it in force.
+    let of = async |policy: &str| {
+        let get = wire::GetPolicyRequest { policy: policy.to_owned(), ..Default::default() };
+        bo.desk().get_policy(bo.by(get)).await.map(tonic::Response::into_inner)
+    };
+    assert_eq!(of(&policy.policy).await.unwrap(), policy);
+    for nobodys in ["0123456789abcdef0123456789abcdef", "0", "é"] {
+        assert_fields(of(nobodys).await, &["policy: UNKNOWN_VALUE"]);
+    }
 }

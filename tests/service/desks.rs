@@ -41,7 +41,9 @@ pub struct Both {
 }
 
 pub fn berlin(countries: &str) -> String {
-    let usual = policy(&format!("[routing]\ncountries = [{countries}]\n"));
+    let sections =
+        format!("[routing]\ncountries = [{countries}]\n[data.subscriber]\nheld = true\n");
+    let usual = policy(&sections);
     usual.replace("lease = \"5m\"", "lease = \"10m\"")
 }
 
@@ -87,7 +89,7 @@ async fn queue(caller: &Caller, desk: &str) -> Vec<String> {
 }
 
 async fn policy_of(caller: &Caller, desk: &str) -> wire::GetPolicyResponse {
-    let get = wire::GetPolicyRequest { desk: desk.to_owned() };
+    let get = wire::GetPolicyRequest { desk: desk.to_owned(), ..Default::default() };
     caller.desk().get_policy(caller.by(get)).await.unwrap().into_inner()
 }
 
@@ -179,7 +181,7 @@ async fn claims_lists_and_incidents_are_apart() {
         let list = wire::IntakeServiceListRequest { authority, desk, ..Default::default() };
         portal.intake().list(portal.by(list)).await.unwrap().into_inner().cases.len()
     };
-    assert_eq!((of_authority("berlin").await, of_authority("").await), (2, 0));
+    assert_eq!((of_authority("berlin").await, of_authority("paris").await), (2, 0));
 
     // An incident of one desk is none of the other.
     let open = |request_id: &str, desk: &str| wire::OpenIncidentRequest {
@@ -206,6 +208,8 @@ async fn claims_lists_and_incidents_are_apart() {
     let figures =
         status.iter().map(|desk| (&*desk.desk, desk.bands[0].waiting, desk.incidents.len()));
     assert_eq!(figures.collect::<Vec<_>>(), [("paris", 1, 1), ("berlin", 2, 1)]);
+    let countries: Vec<_> = status.iter().map(|desk| desk.countries.concat()).collect();
+    assert_eq!(countries, ["", "DE"]);
 
     let next = async |desk: &str| {
         let next = wire::ClaimNextRequest { desk: desk.to_owned(), ..claim_next(&fresh(), 0) };

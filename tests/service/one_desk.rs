@@ -1,11 +1,12 @@
-//! One request, one case, whichever desks of the deployment it is sent to, and when.
+//! One request, one case, whichever desks of the deployment it is sent to, and when; and where a portal
+//! finds it that names no desk.
 
 use tokio::join;
 use tonic::{Code, Response, Status};
 use urgence::grpc::wire;
 
-use crate::calls::{Caller, assert_error};
-use crate::desks::{Both, french, to};
+use crate::calls::{Caller, FRENCH, GERMAN, assert_error};
+use crate::desks::{Both, desk_of, french, german, to};
 
 const ROUNDS: usize = 100;
 
@@ -61,4 +62,37 @@ async fn another_request_under_the_same_id_is_refused_at_every_desk() {
         assert!(accepted.is_ok_and(|accepted| !accepted.replayed), "round {round}");
         assert_error(refused, Code::AlreadyExists, "REQUEST_ID_REUSED");
     }
+}
+
+#[tokio::test]
+async fn a_portal_that_names_no_desk_means_the_one_that_its_requests_go_to() {
+    use wire::intake_service_watch_request::Scope;
+    use wire::intake_service_watch_response::Message;
+    let both = Both::open();
+    for (who, authority, message, desk, held) in
+        [(FRENCH, "fr-pnij", french(), "paris", 0), (GERMAN, "de-bka", german(), "berlin", 1)]
+    {
+        let portal = both.caller(who);
+        let name = portal.submits(message).await;
+        assert_eq!(desk_of(&name), desk);
+        let list = wire::IntakeServiceListRequest {
+            authority: authority.to_owned(),
+            ..Default::default()
+        };
+        let listed = portal.intake().list(portal.by(list)).await.unwrap().into_inner().cases;
+        assert_eq!(listed.into_iter().map(|case| case.name).collect::<Vec<_>>(), [name.as_str()]);
+        let scope = Some(Scope::Authority(authority.to_owned()));
+        let watch = wire::IntakeServiceWatchRequest { scope, ..Default::default() };
+        let mut watched = portal.intake().watch(portal.by(watch)).await.unwrap().into_inner();
+        let told = watched.message().await.unwrap().unwrap().message;
+        assert!(matches!(told, Some(Message::Snapshot(case)) if case.name == name), "{desk}");
+        let list = portal.by(wire::ListDataCategoriesRequest::default());
+        let holdings = portal.intake().list_data_categories(list).await.unwrap().into_inner();
+        assert_eq!(holdings.holdings.len(), held, "{desk}");
+    }
+    // What is another's is not there, whichever desk would take it.
+    let portal = both.caller(FRENCH);
+    let list =
+        wire::IntakeServiceListRequest { authority: "de-bka".to_owned(), ..Default::default() };
+    assert_error(portal.intake().list(portal.by(list)).await, Code::NotFound, "CASE_NOT_FOUND");
 }

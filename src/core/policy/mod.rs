@@ -9,6 +9,7 @@ pub mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -27,6 +28,20 @@ pub struct PolicyId(pub [u8; 16]);
 impl fmt::Display for PolicyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for PolicyId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RULE: &str = "32 lower-case hexadecimal digits";
+        let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+        if text.len() != 32 || !text.as_bytes().iter().all(is_digit) {
+            return Err(RULE);
+        }
+        let id = u128::from_str_radix(text, 16).map_err(|_| RULE)?;
+        Ok(Self(id.to_be_bytes()))
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use tonic::Status;
 
 use super::chosen;
-use crate::core::intake::{Checks, Choice};
+use crate::core::intake::{Checks, Choice, Code};
 use crate::core::policy::Promise;
-use crate::core::{Class, ClockKind, ContactName, Lane, Nature, ShownTo};
+use crate::core::{Class, ClockKind, ContactName, Lane, Nature, RetentionClass, ShownTo};
 use crate::desk::{Followed, Index, Store, WatchScope};
 use crate::grpc::convert::words::{clock_kind, nature};
 use crate::grpc::convert::{self, Reader, duration};
@@ -126,22 +126,42 @@ pub(super) async fn get_policy<S: Store>(
 ) -> Result<wire::GetPolicyResponse, Status> {
     let mut checks = Checks::default();
     let desk = edge.desk(&mut checks, &message.desk);
-    let policy = valid(checks, desk)?.policy();
+    let policy = match (&desk, &*message.policy) {
+        (None, _) => None,
+        (Some(desk), "") => Some(desk.policy()),
+        (Some(desk), id) => match id.parse() {
+            Ok(id) => desk.kept_policy(id).await.map_err(status::error)?,
+            Err(_) => None,
+        },
+    };
+    if desk.is_some() && policy.is_none() {
+        let fix = "send the policy that a case of this desk names, or nothing";
+        checks.violation("policy", Code::UnknownValue, fix);
+    }
+    let policy = valid(checks, policy)?;
     let mut promises = Vec::new();
     for class in Class::ALL {
         for kind in ClockKind::ALL {
-            promises.push(promise(*kind, *class, policy.clock(*kind, *class)));
+            let extension = policy.extension(*kind).map(duration);
+            let promise = promise(*kind, *class, policy.clock(*kind, *class));
+            promises.push(wire::Promise { extension, ..promise });
         }
     }
     let band = |of: &Nature| wire::NatureBand {
         nature: nature::write(*of).into(),
         band: policy.band(*of).number().into(),
     };
+    let kept_for = |class| Some(duration(policy.retention(class)));
     Ok(wire::GetPolicyResponse {
         policy: policy.id().to_string(),
         lease: Some(duration(policy.lease())),
         promises,
         bands: Nature::ALL.iter().map(band).collect(),
+        retention: Some(wire::Retention {
+            disclosed: kept_for(RetentionClass::Disclosed),
+            not_disclosed: kept_for(RetentionClass::NotDisclosed),
+            fraud: kept_for(RetentionClass::Fraud),
+        }),
     })
 }
 
@@ -166,5 +186,6 @@ fn promise(kind: ClockKind, class: Class, promise: &Promise) -> wire::Promise {
             .collect(),
         repeat_every: Some(duration(promise.ladder.repeat_every)),
         repeat_contacts: names(&promise.ladder.repeat_contacts),
+        extension: None,
     }
 }

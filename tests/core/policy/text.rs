@@ -6,6 +6,7 @@ use urgence::config::PolicyFile;
 use urgence::config::policy_text::{mistakes, show, verdict};
 use urgence::core::Policy;
 use urgence::core::policy::live::Live;
+use urgence::core::risk::RiskLimits;
 
 use super::{DEFAULT, DEMO, parse, parse_with};
 
@@ -74,6 +75,7 @@ fn the_built_in_policy_is_shown_with_every_time() {
         "[duplicates] window 1d".to_owned(),
         "[incidents] answered_within 4h, share_within 1h 30m".to_owned(),
         "[routing] countries: none named".to_owned(),
+        "[pages] link none".to_owned(),
     ] {
         assert!(text.lines().any(|shown| shown == line), "no {line} in\n{text}");
     }
@@ -90,7 +92,16 @@ fn what_the_live_part_says_is_shown() {
         "[data.content]\nheld = false\n",
     ]
     .concat();
-    let text = text.replace("countries = []", "countries = [\"FR\", \"BE\"]");
+    let mut text = text.replace("countries = []", "countries = [\"FR\", \"BE\"]");
+    for (old, new) in [
+        ("window = \"24h\"\nofficer_requests = 10", "window = \"2h\"\nofficer_requests = 3"),
+        ("authority_requests = 100", "authority_requests = 5"),
+        ("target_authorities = 2", "target_authorities = 7"),
+        ("# [pages]\n# link", "[pages]\nlink"),
+    ] {
+        assert!(text.contains(old), "{old}");
+        text = text.replace(old, new);
+    }
     let file = parse_with(&text, &["siren"]).unwrap();
     let shown = show(&file);
     assert!(
@@ -98,6 +109,17 @@ fn what_the_live_part_says_is_shown() {
         "{shown}"
     );
     assert!(shown.contains("[routing] countries: BE, FR\n"), "{shown}");
+    let wanted = RiskLimits {
+        window: Duration::from_hours(2),
+        officer_requests: 3,
+        authority_requests: 5,
+        target_authorities: 7,
+    };
+    assert_eq!(file.live.risk, wanted);
+    let risk =
+        "\n[risk] window 2h, officer_requests 3, authority_requests 5, target_authorities 7\n";
+    assert!(shown.contains(risk), "{shown}");
+    assert!(shown.contains("\n[pages] link https://desk.example/cases/{case}\n"), "{shown}");
     let data = section(&shown, "[data]");
     assert!(data.contains("\n  traffic  held for 1d 12h  who with whom"), "{data}");
     assert!(data.contains("\n  content  not held"), "{data}");
