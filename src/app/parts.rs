@@ -177,6 +177,12 @@ async fn reload_keys(ring: &Arc<KeyRing>) {
 }
 
 async fn reload(desks: &[RunningDesk], configured: Vec<DeskConfiguration>) {
+    let is_running =
+        |found: &&DeskConfiguration| desks.iter().any(|running| running.known.name == found.name);
+    for found in configured.iter().filter(|found| !is_running(found)) {
+        let desk = &found.name;
+        tracing::error!(%desk, "this desk is new in the configuration; it is served after a restart");
+    }
     for running in desks {
         let desk = &running.known.name;
         let found = configured.iter().find(|found| found.name == *desk);

@@ -278,15 +278,12 @@ impl Settings {
     /// # Errors
     /// A file is missing or wrong; every mistake in all of them.
     pub fn read_desks(&self) -> Result<Vec<DeskConfiguration>, ConfigError> {
-        let files = match &self.desks {
-            Some(path) => desks::list(path)?,
-            None => vec![desks::DeskFiles {
-                name: self.desk.clone(),
-                policy: self.policy.clone(),
-                authorities: self.authorities.clone(),
-            }],
-        };
-        desks::load(files)
+        if let Some(path) = &self.desks {
+            return desks::load_listed(path);
+        }
+        let (name, policy) = (self.desk.clone(), self.policy.clone());
+        let authorities = self.authorities.clone();
+        desks::load(vec![desks::DeskFiles { name, policy, authorities }], Vec::new())
     }
 
     /// The data keys, from their file, and what they are wrapped by; both made at the first start.

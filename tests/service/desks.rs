@@ -299,11 +299,17 @@ async fn each_desk_has_its_own_registry_and_reads_its_own_files_again() {
     assert_forbidden(called, "CALLBACK_NUMBER_UNKNOWN");
     ana.does(held.no_data()).await;
 
-    file("desks.toml", &DESKS[..DESKS.rfind("[[desk]]").unwrap()]);
+    let without = &DESKS[..DESKS.rfind("[[desk]]").unwrap()];
+    file("desks.toml", &format!("{without}\n[[desk]]\nname = \"lyon\"\n"));
     hang_up(&both.service);
-    eventually("a desk that is left out goes on", PATIENCE, async || {
-        logged(&both.service, &["no longer configured", "\"desk\":\"berlin\""]) == 1
-    })
+    eventually(
+        "a desk that is left out goes on, and a new one is not served",
+        PATIENCE,
+        async || {
+            logged(&both.service, &["no longer configured", "\"desk\":\"berlin\""]) == 1
+                && logged(&both.service, &["after a restart", "\"desk\":\"lyon\""]) == 1
+        },
+    )
     .await;
     ana.sees(&there).await;
 }
@@ -332,6 +338,29 @@ fn wrong_files_are_told_with_their_lines_and_the_exit_code_for_usage() {
     ] {
         assert!(said.contains(mistake), "{mistake} is not in {said}");
     }
+    // All at once, each with its line, and none twice.
+    let said = usage(
+        "surprise = 1\n[[desk]]\nname = \"a\"\n[[desk]]\nname = \"a\"\npolicy = \"missing.toml\"\n[[desk]]\n\
+         name = \"Main\"\npolicy = \"berlin.toml\"\n[[desk]]\nname = 1\npolicy = \"missing.toml\"\n",
+    );
+    for mistake in [
+        "desks.toml:1: surprise: is no known key",
+        "desks.toml:5: desk[1].name: the desk a is named twice",
+        "desks.toml:8: desk[2].name: must be 1 to 32 lower-case letters",
+        "desks.toml:11: desk[3].name: must be a text",
+        "missing.toml:1: cannot be read: ",
+        "berlin.toml:1",
+    ] {
+        assert_eq!(said.matches(mistake).count(), 1, "{mistake} in {said}");
+    }
+    directory.file("vienna.toml", &berlin("\"AT\", \"DE\""));
+    directory.file("berlin.toml", &berlin("\"DE\""));
+    let said = usage(
+        "[[desk]]\nname = \"a\"\npolicy = \"berlin.toml\"\n[[desk]]\nname = \"b\"\npolicy = \"vienna.toml\"\n",
+    );
+    let line = 1 + berlin("").lines().position(|line| line.starts_with("countries")).unwrap();
+    let wanted = format!("vienna.toml:{line}: routing.countries: DE is taken by the desk a");
+    assert_eq!((said.matches(&wanted).count(), said.matches(".toml:").count()), (1, 1), "{said}");
     for (desks, wanted) in [
         ("", "desk"),
         ("desk = []", "at least one desk"),
