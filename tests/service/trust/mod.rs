@@ -122,8 +122,6 @@ fn hang_up(service: &Service) {
 fn serve(redis: &TestRedis, directory: &Directory, own: &str) -> Service {
     let file = |name: &str| format!("{}/{name}", directory.path());
     // Replicas share the keys that content is sealed with, and that fingerprints are made with.
-    // Replicas share the keys that content is sealed with.
-    let arguments = [
     let arguments = vec![
         ("--tls-certificate", file("server.pem")),
         ("--tls-key", file("server.key")),
