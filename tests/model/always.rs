@@ -28,9 +28,13 @@ pub static ALWAYS: &[(&str, Condition)] = &[
     ("nothing goes out without a call-back and two people", |_, world| {
         !world.broken.contains(&Rule::Disclosure)
     }),
-    ("no first-response deadline moves later, no answer is lost", |_, world| {
-        !world.broken.contains(&Rule::FirstResponse)
+    ("nothing goes out to a suspended authority", |_, world| {
+        !world.broken.contains(&Rule::Suspension)
     }),
+    ("no deadline moves but as far as is told, no clock starts unasked", |_, world| {
+        !world.broken.contains(&Rule::Deadlines)
+    }),
+    ("no answer is lost", |_, world| !world.broken.contains(&Rule::Answer)),
     ("a request id makes one case, once", |_, world| {
         !world.broken.contains(&Rule::AcceptedOnce) && is_one_case_each(world)
     }),
@@ -38,8 +42,8 @@ pub static ALWAYS: &[(&str, Condition)] = &[
         !world.broken.contains(&Rule::RungOnce)
     }),
     ("an act is done once", |_, world| !world.broken.contains(&Rule::ActOnce)),
-    ("whoever is owed an answer has a wake in time", |_, world| {
-        world.cases.values().all(|filed| !filed.is_silent)
+    ("whoever is owed an answer is woken for at each rung and within reach", |_, world| {
+        !world.broken.contains(&Rule::Silence)
     }),
     ("what anybody was told is done is there, as it was sent", |_, world| {
         world.people.iter().flat_map(|person| &person.sent).all(|sent| is_kept(world, sent))
@@ -67,7 +71,7 @@ fn is_kept(world: &World, sent: &Sent) -> bool {
     }
     let Some(filed) = world.cases.get(&sent.case) else { return false };
     match sent.command.as_ref() {
-        Command::Accept(intake) => filed.case.request_digest == intake.digest,
+        Command::Accept(intake) => filed.case().request_digest == intake.digest,
         Command::Act(act, _) => {
             filed.ledger.acts.contains(&(act.by.clone(), act.request_id.clone()))
         }

@@ -6,11 +6,11 @@
 use urgence::core::{ClockKind, FirstResponseKind, Outcome, Role};
 
 use crate::desk::Scenario;
-use crate::wish::Wish;
+use crate::wish::{Request, Wish};
 use crate::world::Actor;
 
 static ANSWERS: Scenario = Scenario {
-    is_accepted: true,
+    accepted: Some(Request::First),
     already: &[(0, Wish::Claim)],
     actors: &[
         Actor {
@@ -32,6 +32,8 @@ static ANSWERS: Scenario = Scenario {
         },
     ],
     until: 2,
+    standing_changes_max: 0,
+    worlds_min: 200_000,
     sometimes: &[
         ("a question is answered and the reply owed", |_, world| {
             world.case().is_some_and(|case| case.runs(ClockKind::Reply))

@@ -6,11 +6,11 @@
 use urgence::core::{ClockKind, Refusal, Role};
 
 use crate::desk::Scenario;
-use crate::wish::{IN_PROGRESS, Wish};
+use crate::wish::{IN_PROGRESS, Request, Wish};
 use crate::world::{Actor, Answer, Task};
 
 static CLAIMS: Scenario = Scenario {
-    is_accepted: true,
+    accepted: Some(Request::First),
     already: &[(0, Wish::Claim)],
     actors: &[
         Actor {
@@ -27,6 +27,8 @@ static CLAIMS: Scenario = Scenario {
         },
     ],
     until: 3,
+    standing_changes_max: 0,
+    worlds_min: 480_000,
     sometimes: &[
         ("a first response is given", |_, world| {
             world.case().is_some_and(|case| case.first_response.is_some())

@@ -10,12 +10,16 @@
 use std::sync::Arc;
 
 use stateright::{Model, Property};
-use urgence::core::{CaseId, Command, Decision, Next, decide};
+use urgence::core::standing::{StandingCommand, StandingDecision};
+use urgence::core::{
+    Act, AuthorityStanding, CaseId, Command, Decision, Deed, RequestDigest, Role, SuspensionReason,
+    decide,
+};
 
 use crate::always::{ALWAYS, Condition};
 use crate::ledger::{Observed, Rule};
 use crate::policy::{at, policy};
-use crate::wish::{Request, Wish};
+use crate::wish::{Request, Wish, name};
 use crate::world::{Actor, Answer, Filed, Job, Person, Task, World};
 
 /// How many decisions are in hand at once, each at another replica or in another call.
@@ -23,14 +27,18 @@ const REPLICAS: usize = 2;
 
 /// Who may do what and for how long, which bounds the model, and what must be possible in it.
 pub struct Scenario {
-    /// Whether the first request is a case already when the model begins.
-    pub is_accepted: bool,
+    /// The request that is a case already when the model begins.
+    pub accepted: Option<Request>,
     /// Who does what to it before anything else may happen.
     pub already: &'static [(usize, Wish)],
     /// Who may act.
     pub actors: &'static [Actor],
     /// The last tick.
     pub until: u8,
+    /// How often the authority is suspended or reinstated, by supervisors of whom nothing more is told.
+    pub standing_changes_max: u64,
+    /// How many worlds there are at least, so that the bound does not shrink unseen.
+    pub worlds_min: usize,
     /// What must be possible.
     pub sometimes: &'static [(&'static str, Condition)],
 }
@@ -53,6 +61,9 @@ pub enum Step {
     Commit(usize, bool),
     /// The replica stops and forgets the task.
     Crash(usize),
+    /// A supervisor changes how the authority stands, decided and committed at once: which of two
+    /// supervisors is first makes no difference to what rests on it.
+    Stand(StandingCommand),
 }
 
 impl Model for Desk {
@@ -63,19 +74,21 @@ impl Model for Desk {
         let mut world = World {
             now: 0,
             cases: [].into(),
+            standing: Arc::new(AuthorityStanding::new(name("fr-pnij"))),
             people: vec![Person::default(); self.0.actors.len()],
             in_hand: Vec::new(),
             broken: [].into(),
         };
-        if self.0.is_accepted {
-            let accept = Command::Accept(Request::First.intake().clone());
+        if let Some(request) = self.0.accepted {
+            let accept = Command::Accept(request.intake().clone());
             let Decision::Next(next) = decide(None, &accept, at(0), policy()) else {
                 unreachable!("a new request is accepted")
             };
-            file(&mut world, &accept, 0, &next);
+            let id = next.case.id;
+            file(&mut world, &accept, &Task::new(Job::Wake(id), 0, *next));
         }
         for (who, wish) in self.0.already {
-            let number = world.people[*who].send(&self.0.actors[*who], *wish);
+            let number = world.send(&self.0.actors[*who], *who, *wish);
             let loaded = self.load(&world, Job::Message(*who, number));
             world = self.commit(&loaded.expect("what is done already is allowed"), 0, true);
         }
@@ -88,6 +101,10 @@ impl Model for Desk {
         }
         if world.now < self.0.until {
             steps.push(Step::Tick);
+        }
+        if world.standing.version < self.0.standing_changes_max {
+            let suspend = StandingCommand::Suspend(SuspensionReason::Fraud);
+            steps.extend([suspend, StandingCommand::Reinstate].map(Step::Stand));
         }
         for (index, task) in world.in_hand.iter().enumerate() {
             steps.extend([Step::Commit(index, true), Step::Crash(index)]);
@@ -116,13 +133,14 @@ impl Model for Desk {
             Step::Tick => tick(last),
             Step::Send(who, wish) => {
                 let mut world = last.clone();
-                let number = world.people[who].send(&self.0.actors[who], wish);
+                let number = world.send(&self.0.actors[who], who, wish);
                 self.load(&world, Job::Message(who, number)).unwrap_or(world)
             }
             Step::Repeat(who, number) => self.load(last, Job::Message(who, number))?,
             Step::Wake(id) => self.load(last, Job::Wake(id))?,
             Step::Commit(index, is_heard) => self.commit(last, index, is_heard),
             Step::Crash(index) => without(last, index),
+            Step::Stand(command) => stand(last, command)?,
         };
         world.sort_in_hand();
         Some(world)
@@ -141,11 +159,11 @@ impl Desk {
     fn load(&self, last: &World, job: Job) -> Option<World> {
         let (id, command) = command(last, job);
         let filed = last.cases.get(&id);
-        let case = filed.map(|filed| filed.case.as_ref());
+        let case = filed.map(|filed| filed.case());
         let answer = match decide(case, &command, at(last.now), policy()) {
             Decision::Next(next) => {
                 let mut world = last.clone();
-                let task = Task { job, tick: last.now, next: Arc::from(next) };
+                let task = Task::new(job, last.now, *next);
                 if !last.is_current(&task) {
                     // It could never be committed.
                     world.broken.insert(Rule::InOrder);
@@ -171,7 +189,7 @@ impl Desk {
         let task = &last.in_hand[index];
         if last.is_current(task) && !last.is_too_old(task) {
             let (_, command) = command(last, task.job);
-            file(&mut world, &command, task.tick, &task.next);
+            file(&mut world, &command, task);
             if is_heard {
                 self.answer(&mut world, task.job, Answer::Done);
             }
@@ -189,7 +207,7 @@ impl Desk {
         let sent = &mut person.sent[number];
         sent.answer = Some(answer);
         // With the answer comes the case as it is now.
-        let claim = world.cases.get(&sent.case).and_then(|filed| filed.case.claim.as_ref());
+        let claim = world.cases.get(&sent.case).and_then(|filed| filed.case().claim.as_ref());
         let claim = claim.filter(|claim| claim.by.as_str() == self.0.actors[who].name);
         if let Some(claim) = claim.filter(|_| !matches!(answer, Answer::Refused(_))) {
             person.epoch = claim.epoch;
@@ -206,6 +224,19 @@ fn tick(last: &World) -> World {
     world
 }
 
+/// The world where the authority stands otherwise, if the rules allow it.
+fn stand(last: &World, command: StandingCommand) -> Option<World> {
+    let number = name(&last.standing.version.to_string());
+    let roles = [Role::Supervisor].into();
+    let act = Act::new(name("sam"), roles, number, RequestDigest([0; 32]));
+    match last.standing.decide(&act, command, at(last.now)) {
+        StandingDecision::Next(next, _) => {
+            Some(World { standing: Arc::from(next), ..last.clone() })
+        }
+        StandingDecision::AlreadyTrue | StandingDecision::Refused(_) => None,
+    }
+}
+
 /// The world without this task in hand.
 fn without(last: &World, index: usize) -> World {
     let mut world = last.clone();
@@ -213,22 +244,36 @@ fn without(last: &World, index: usize) -> World {
     world
 }
 
-/// The case that a job is about, and what is asked of it.
+/// The case that a job is about, and what is asked of it, with how the authority stands now where that
+/// matters.
 fn command(world: &World, job: Job) -> (CaseId, Arc<Command>) {
     match job {
         Job::Wake(id) => (id, Arc::new(Command::Wake)),
         Job::Message(who, number) => {
             let sent = &world.people[who].sent[number];
-            (sent.case, sent.command.clone())
+            let command = match sent.command.as_ref() {
+                Command::Act(act, Deed::ApproveOutcome(number, _)) => {
+                    let deed = Deed::ApproveOutcome(*number, world.standing.standing());
+                    Arc::new(Command::Act(act.clone(), deed))
+                }
+                Command::Act(..)
+                | Command::Accept(_)
+                | Command::Sort(_)
+                | Command::Report(_)
+                | Command::Wake => sent.command.clone(),
+            };
+            (sent.case, command)
         }
     }
 }
 
 /// Puts the case into the store and lets the observer see it.
-fn file(world: &mut World, command: &Command, tick: u8, next: &Next) {
-    let before = world.cases.get(&next.case.id).map(Arc::as_ref);
-    let (ledger, broken) = Observed::new(before, command, at(tick), next).judge();
+fn file(world: &mut World, command: &Command, task: &Task) {
+    let id = task.next.case.id;
+    let before = world.cases.get(&id).map(Arc::as_ref);
+    let is_suspended = world.standing.suspension.is_some();
+    let seen = Observed::new(before, command, at(task.tick), &task.next, is_suspended);
+    let (ledger, broken) = seen.judge();
     world.broken = broken;
-    let filed = Filed::new(next.case.clone(), ledger, at(tick));
-    world.cases.insert(next.case.id, Arc::new(filed));
+    world.cases.insert(id, Arc::new(Filed::new(task, ledger)));
 }

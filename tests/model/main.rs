@@ -17,11 +17,14 @@
 mod always;
 mod answers;
 mod claims;
+mod clocks;
+mod deadlines;
 mod desk;
 mod disclosure;
 mod ledger;
 mod policy;
 mod submit;
+mod suspension;
 mod wish;
 mod world;
 
@@ -35,12 +38,13 @@ fn check(name: &str, scenario: &'static Scenario) {
     // Only a failure ends the search early; without one, done means that there is nothing left.
     let checker = Desk(scenario).checker().threads(1).finish_when(HasDiscoveries::AnyFailures);
     let checker = checker.spawn_bfs().join();
+    let worlds = checker.unique_state_count();
     println!(
-        "{name}: {} worlds, {} steps deep, {} steps taken",
-        checker.unique_state_count(),
+        "{name}: {worlds} worlds, {} steps deep, {} steps taken",
         checker.max_depth(),
         checker.state_count(),
     );
     checker.assert_properties();
     assert!(checker.is_done(), "{name}: something was left out");
+    assert!(worlds >= scenario.worlds_min, "{name}: {worlds} worlds are fewer than there were");
 }

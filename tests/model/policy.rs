@@ -37,7 +37,10 @@ fn rules() -> Rules {
                 Rung::always(TICK * 2, &["all"]),
             ]),
         },
+        routine: promise(TICK * 3, TICK * 4),
         emergency_completion: beyond(),
+        // Of two promises a raise takes the earlier deadline, whichever it comes from.
+        routine_completion: promise(TICK * 40, TICK * 70),
         clocks: CLOCKS.into_iter().map(|kind: ClockKind| (kind, beyond())).collect(),
         retention: RetentionClass::ALL.iter().map(|class| (*class, TICK)).collect(),
         lease: TICK * 2,
@@ -47,7 +50,10 @@ fn rules() -> Rules {
 
 /// A promise beyond the last instant of every model.
 fn beyond() -> Promise {
-    let (target, limit) = (TICK * 50, TICK * 60);
+    promise(TICK * 50, TICK * 60)
+}
+
+fn promise(target: Duration, limit: Duration) -> Promise {
     let rungs = vec![Rung::always(target, &["desk"]), Rung::always(limit, &["desk"])];
     Promise { target, limit, ladder: ladder(rungs) }
 }

@@ -29,10 +29,12 @@ const ANA: Actor = Actor {
 };
 
 static SUBMIT: Scenario = Scenario {
-    is_accepted: false,
+    accepted: None,
     already: &[],
     actors: &[PORTAL_1, PORTAL_2],
     until: 1,
+    standing_changes_max: 0,
+    worlds_min: 11_900,
     sometimes: &[
         ("two requests are two cases", |_, world| world.cases.len() == 2),
         ("two replicas accept one request at once", |_, world| {
@@ -49,10 +51,12 @@ static SUBMIT: Scenario = Scenario {
 };
 
 static TOMBSTONE: Scenario = Scenario {
-    is_accepted: true,
+    accepted: Some(Request::First),
     already: &[(2, Wish::Claim)],
     actors: &[PORTAL_1, PORTAL_2, ANA],
     until: 2,
+    standing_changes_max: 0,
+    worlds_min: 160_000,
     sometimes: &[
         ("a purged request is sent again and found", |_, world| {
             is_purged(world) && is_told(world, Answer::Replayed, Request::First)
@@ -67,7 +71,7 @@ const REUSED: Answer = Answer::Refused(Refusal::RequestIdReused);
 
 fn is_purged(world: &World) -> bool {
     let first = world.cases.get(&Request::First.intake().case_id());
-    first.is_some_and(|filed| filed.case.purged_at.is_some())
+    first.is_some_and(|filed| filed.case().purged_at.is_some())
 }
 
 /// Whether a portal was last told this, of this request.

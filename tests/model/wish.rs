@@ -9,8 +9,9 @@ use urgence::core::intake::{
     Choice, DataScope, Emergency, Justification, Requester, Submission, Target, TargetType,
 };
 use urgence::core::{
-    Act, CaseId, Command, DataCategory, Deed, Disposition, Epoch, Finding, Fingerprint,
-    FirstResponseKind, Intake, Manifest, Nature, Proposed, RequestDigest, Stance, Standing,
+    Act, ClockKind, Command, DataCategory, Deed, Disposition, Epoch, Finding, Fingerprint,
+    FirstResponseKind, Intake, Manifest, Nature, PauseReason, Proposed, Protection, RequestDigest,
+    Stance, Standing,
 };
 
 use crate::world::Actor;
@@ -24,6 +25,8 @@ pub enum Request {
     FirstWithOtherContent,
     /// Another, under a name of its own.
     Second,
+    /// One without a life in danger.
+    Routine,
 }
 
 /// What a person may wish to do.
@@ -61,6 +64,16 @@ pub enum Wish {
     Propose(DataCategory),
     /// Approve the proposal of this number.
     Approve(u32),
+    /// Note that its target is protected.
+    Protect,
+    /// Say that it is of another nature.
+    Reclassify(Nature),
+    /// Let a clock stand still, for as long as the conflict of law is looked at.
+    Pause(ClockKind),
+    /// Let it go on.
+    Resume(ClockKind),
+    /// Ask that the data be kept from deletion, or kept for longer.
+    RequestPreservation,
 }
 
 /// The work has begun.
@@ -78,6 +91,8 @@ impl Wish {
             | Self::Ask
             | Self::Update
             | Self::ConfirmWithdrawal
+            | Self::Pause(_)
+            | Self::Resume(_)
             | Self::Propose(_) => true,
             Self::Submit(..)
             | Self::ProvideInformation
@@ -86,15 +101,10 @@ impl Wish {
             | Self::CallBack
             | Self::FailCheck
             | Self::Conflict(..)
-            | Self::Approve(_) => false,
-        }
-    }
-
-    /// The case that it is about.
-    pub fn case_id(self) -> CaseId {
-        match self {
-            Self::Submit(request) => request.intake().case_id(),
-            _ => Request::First.intake().case_id(),
+            | Self::Approve(_)
+            | Self::Protect
+            | Self::Reclassify(_)
+            | Self::RequestPreservation => false,
         }
     }
 
@@ -122,7 +132,13 @@ impl Wish {
                 Deed::RecordConflict(category, Some(name("US")), stance)
             }
             Self::Propose(category) => Deed::ProposeOutcome(epoch, disclosing(category)),
+            // How the authority stands is seen when it is decided.
             Self::Approve(number) => Deed::ApproveOutcome(number, Standing::default()),
+            Self::Protect => Deed::Reclassify(None, Some(Protection::Press)),
+            Self::Reclassify(nature) => Deed::Reclassify(Some(nature), None),
+            Self::Pause(kind) => Deed::PauseClock(epoch, kind, PauseReason::ConflictReview),
+            Self::Resume(kind) => Deed::ResumeClock(epoch, kind),
+            Self::RequestPreservation => Deed::RequestPreservation,
         };
         let roles = actor.roles.iter().copied().collect();
         // Nobody uses a number twice, so that any digest will do.
@@ -159,7 +175,7 @@ fn authority() -> &'static Authority {
         country: name("FR"),
         callback_numbers: BTreeMap::from([(name("switchboard"), "+33199000001".to_owned())]),
         recipient_keys: BTreeMap::from([(name("key"), [7; 32])]),
-        natures: BTreeSet::from([Nature::MissingChild]),
+        natures: BTreeSet::from([Nature::MissingChild, Nature::Routine]),
         channels: BTreeSet::new(),
         valid_from: None,
         valid_until: None,
@@ -171,13 +187,17 @@ fn authority() -> &'static Authority {
 impl Request {
     /// The request, checked like any other.
     pub fn intake(self) -> &'static Intake {
-        static INTAKES: LazyLock<[Intake; 3]> =
-            LazyLock::new(|| [intake("r-1", "x"), intake("r-1", "y"), intake("r-2", "x")]);
+        static INTAKES: LazyLock<[Intake; 4]> = LazyLock::new(|| {
+            let child = Nature::MissingChild;
+            let of = [("r-1", "x", child), ("r-1", "y", child), ("r-2", "x", child)];
+            let [first, other, second] = of.map(intake);
+            [first, other, second, intake(("r-3", "x", Nature::Routine))]
+        });
         &INTAKES[self as usize]
     }
 }
 
-fn intake(request_id: &str, content: &str) -> Intake {
+fn intake((request_id, content, nature): (&str, &str, Nature)) -> Intake {
     let categories = [DataCategory::Subscriber, DataCategory::Content].map(Choice::Known);
     let justify = |category| Justification { category, reason: "It tells where.".to_owned() };
     let submission = Submission {
@@ -192,7 +212,7 @@ fn intake(request_id: &str, content: &str) -> Intake {
             ..Requester::default()
         },
         emergency: Emergency {
-            nature: Choice::Known(Nature::MissingChild),
+            nature: Choice::Known(nature),
             description: content.to_owned(),
             why_data_prevents_harm: "It tells where they are.".to_owned(),
             ..Emergency::default()

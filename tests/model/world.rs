@@ -9,7 +9,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use urgence::core::projection::wake_at;
-use urgence::core::{Case, CaseId, Command, Epoch, Memory, Next, Refusal, Role, Timestamp};
+use urgence::core::{
+    AuthorityStanding, Case, CaseId, Command, Epoch, Memory, Next, Refusal, Role, Timestamp,
+};
 
 use crate::ledger::{Ledger, Rule, epoch_of};
 use crate::wish::Wish;
@@ -37,6 +39,8 @@ pub struct World {
     pub now: u8,
     /// The store.
     pub cases: BTreeMap<CaseId, Arc<Filed>>,
+    /// How the authority stands with the desk.
+    pub standing: Arc<AuthorityStanding>,
     /// In the order of the scenario's actors.
     pub people: Vec<Person>,
     /// What the replicas have in hand. They are alike, so it does not matter which has what.
@@ -48,14 +52,12 @@ pub struct World {
 /// A case as the store has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filed {
-    /// The case.
-    pub case: Arc<Case>,
+    /// What made it what it is.
+    pub next: Arc<Next>,
     /// The timer's index, written with every commit.
     pub wake_at: Option<Timestamp>,
     /// What an observer has written down of it.
     pub ledger: Ledger,
-    /// Whether somebody who is owed an answer would wait in silence.
-    pub is_silent: bool,
     /// What the case is hashed by.
     number: usize,
 }
@@ -107,6 +109,15 @@ pub struct Task {
     pub tick: u8,
     /// What was decided.
     pub next: Arc<Next>,
+    /// What the case that it makes is hashed by.
+    number: usize,
+}
+
+impl Task {
+    /// What a replica has in hand when it has decided.
+    pub fn new(job: Job, tick: u8, next: Next) -> Self {
+        Self { job, tick, number: number_of(&next.case), next: Arc::new(next) }
+    }
 }
 
 /// What is to be done.
@@ -129,8 +140,8 @@ impl Person {
         self.sent.last().is_some_and(|sent| sent.answer == Some(answer))
     }
 
-    /// Sends something, and says its number.
-    pub fn send(&mut self, actor: &Actor, wish: Wish) -> usize {
+    /// Sends something about this case, and says its number.
+    fn send(&mut self, actor: &Actor, wish: Wish, case: CaseId) -> usize {
         if matches!(wish, Wish::Release | Wish::HandOver(_)) {
             self.holds_until = None;
         }
@@ -140,7 +151,6 @@ impl Person {
         }
         let number = self.sent.len();
         let command = Arc::new(wish.command(actor, self.epoch, number));
-        let case = wish.case_id();
         self.sent.push(Sent { wish, case, command, answer: None, is_past: false });
         number
     }
@@ -160,23 +170,43 @@ impl Hash for Sent {
 }
 
 impl Filed {
-    /// The case as it was committed, by a decision of this instant.
-    pub fn new(case: Case, ledger: Ledger, now: Timestamp) -> Self {
-        let (wake_at, number) = (wake_at(&case), number_of(&case));
-        let is_wake_in_time = |by| wake_at.is_some_and(|wake_at| wake_at <= by);
-        let is_silent = !ledger.look_at_by(now).is_none_or(is_wake_in_time);
-        Self { case: Arc::new(case), wake_at, ledger, is_silent, number }
+    /// The case as a task leaves it.
+    pub fn new(task: &Task, ledger: Ledger) -> Self {
+        let next = task.next.clone();
+        Self { wake_at: wake_at(&next.case), next, ledger, number: task.number }
+    }
+
+    /// The case.
+    pub fn case(&self) -> &Case {
+        &self.next.case
     }
 }
 
 impl World {
-    /// The version that the store has of this case; 0 for none.
-    pub fn version(&self, id: CaseId) -> u64 {
-        self.cases.get(&id).map_or(0, |filed| filed.case.version)
+    /// Lets a person send something about the one case there is, unless it is a request, and says its
+    /// number.
+    pub fn send(&mut self, actor: &Actor, who: usize, wish: Wish) -> usize {
+        let case = match wish {
+            Wish::Submit(request) => request.intake().case_id(),
+            _ => self.cases.keys().next().copied().expect("there is a case to act on"),
+        };
+        self.people[who].send(actor, wish, case)
     }
 
-    /// Whether a task was decided on what the store still has.
+    /// The version that the store has of this case; 0 for none.
+    pub fn version(&self, id: CaseId) -> u64 {
+        self.cases.get(&id).map_or(0, |filed| filed.case().version)
+    }
+
+    /// Whether a task was decided on what the store still has: the case, and the standing of its
+    /// authority where it rests on that.
     pub fn is_current(&self, task: &Task) -> bool {
+        let is_same = |version| version == self.standing.version;
+        self.is_of_latest(task) && task.next.rests_on.is_none_or(is_same)
+    }
+
+    /// Whether a task was decided on the case that the store still has.
+    pub fn is_of_latest(&self, task: &Task) -> bool {
         self.version(task.next.case.id) + 1 == task.next.case.version
     }
 
@@ -190,7 +220,7 @@ impl World {
 
     /// The one case there is, in the models that have but one.
     pub fn case(&self) -> Option<&Case> {
-        self.cases.values().next().map(|filed| filed.case.as_ref())
+        self.cases.values().next().map(|filed| filed.case())
     }
 
     /// Whether a task was decided too long ago to be committed.
@@ -219,6 +249,7 @@ impl Hash for World {
         for (id, filed) in &self.cases {
             (id, filed.number, &filed.ledger).hash(state);
         }
+        (self.standing.version, self.standing.suspension.is_some()).hash(state);
         self.people.hash(state);
         for task in &self.in_hand {
             self.prospect(task).hash(state);
