@@ -49,6 +49,8 @@ pub(super) struct Truth {
     pub(super) confirming: Duration,
     /// How long the jurist on call takes to look at a proposal.
     pub(super) calling_in: Duration,
+    /// Whether it comes from whom it says.
+    pub(super) is_genuine: bool,
 }
 
 /// Every request of the night, in the order in which they come.
@@ -122,6 +124,8 @@ fn request(options: &Options, at: Timestamp, chance: &mut Chance, is_surge: bool
         informing: chance.exponential(Duration::from_mins(40)),
         confirming: chance.exponential(Duration::from_mins(30)),
         calling_in: chance.exponential(Duration::from_mins(10)) + Duration::from_mins(5),
+        // Drawn last, so that more fraud does not make it another night.
+        is_genuine: chance.unit() * 100.0 >= options.failed_verification_percent,
     };
     Arrival { at, nature, is_of_incident, truth }
 }

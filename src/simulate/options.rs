@@ -129,6 +129,9 @@ pub struct Options {
     pub handling_minutes: f64,
     /// How long the work from there to the outcome takes, on average.
     pub collecting_minutes: f64,
+    /// How many of a hundred requests do not come from whom they say: the call-back finds that out, and
+    /// nothing goes out to them.
+    pub failed_verification_percent: f64,
     /// Whether the desk opens an incident, so that its cases wait in a lane of their own.
     pub has_incident_lane: bool,
     /// What is promised, and who is paged.
@@ -148,6 +151,7 @@ impl Options {
             surge_factor: 20.0,
             handling_minutes: 6.0,
             collecting_minutes: 20.0,
+            failed_verification_percent: 0.0,
             has_incident_lane: true,
             policy: Policy::built_in(),
         }
@@ -164,6 +168,7 @@ impl Options {
             ("surge factor", self.surge_factor, 1.0, 100.0),
             ("handling minutes", self.handling_minutes, 0.1, 240.0),
             ("collecting minutes", self.collecting_minutes, 0.1, 1_440.0),
+            ("failed verification percent", self.failed_verification_percent, 0.0, 100.0),
         ];
         let bad = ranges.into_iter().find(|(_, value, min, max)| !(*min..=*max).contains(value));
         match bad {
@@ -229,6 +234,10 @@ mod tests {
         assert_eq!(checked(|it| it.surge_factor = 0.5), Some("surge factor"));
         assert_eq!(checked(|it| it.handling_minutes = 0.0), Some("handling minutes"));
         assert_eq!(checked(|it| it.collecting_minutes = -1.0), Some("collecting minutes"));
+        assert_eq!(
+            checked(|it| it.failed_verification_percent = 101.0),
+            Some("failed verification percent")
+        );
         assert_eq!(checked(|it| it.responders.night = 501), Some("responders"));
     }
 }

@@ -6,7 +6,9 @@ use super::options::Options;
 use super::shift::Shift;
 use super::tally::Tally;
 use crate::core::incident::Objective;
-use crate::core::{Case, Class, FirstResponseKind, Nature, Outcome, Punctuality, Timestamp};
+use crate::core::{
+    Case, Class, ClockKind, FirstResponseKind, Nature, Outcome, Punctuality, Timestamp,
+};
 
 /// What a night came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +38,8 @@ pub struct CaseFigures {
     pub is_of_incident: bool,
     /// How long it waited for its first response, or has waited until the end.
     pub waited: Duration,
-    /// How that stands to the promise; `None` while it is unanswered and in time.
-    pub punctuality: Option<Punctuality>,
+    /// How that stands to the promise; of what is unanswered, how it stood at the end.
+    pub punctuality: Punctuality,
     /// What its first response said, if it has one.
     pub response: Option<FirstResponseKind>,
     /// How many first responses were seen to go out.
@@ -53,17 +55,13 @@ impl CaseFigures {
         is_of_incident: bool,
         responses: u32,
     ) -> Self {
-        let punctuality = match &case.first_response {
-            Some(response) => Some(case.punctuality(response.at)),
-            // Whoever is unanswered is late once the limit has passed, and undecided before.
-            None => Some(case.punctuality(ends_at)).filter(|it| *it == Punctuality::Breached),
-        };
+        let answered_at = case.first_response.as_ref().map(|response| response.at);
         Self {
             accepted_at: case.accepted_at,
             nature: case.nature,
             is_of_incident,
             waited: case.waited(ends_at),
-            punctuality,
+            punctuality: case.punctuality(answered_at.unwrap_or(ends_at)),
             response: case.first_response.as_ref().map(|response| response.kind),
             first_responses: responses,
             ended: case.ended.map(|ended| (ended.outcome, ended.at.since(case.accepted_at))),
@@ -116,7 +114,7 @@ pub enum Who {
 }
 
 impl Who {
-    fn includes(self, case: &CaseFigures) -> bool {
+    pub(super) fn includes(self, case: &CaseFigures) -> bool {
         let is_emergency = case.class() == Class::Emergency;
         match self {
             Self::Emergencies => is_emergency,
@@ -127,13 +125,18 @@ impl Who {
     }
 }
 
-/// How long some of the cases waited for their first response.
+/// How long some of the cases waited for their first response. Whoever is unanswered at the end has
+/// waited until then, has missed what passed before, and is in no share of what did not pass yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// How many came.
     pub requests: u32,
-    /// How many of them are unanswered at the end but not late: they are in no share.
-    pub undecided: u32,
+    /// How many of them are unanswered at the end, late or not.
+    pub unanswered: u32,
+    /// How many were answered before the target, or cannot be any more.
+    pub target_judged: u32,
+    /// How many were answered before the limit, or cannot be any more.
+    pub limit_judged: u32,
     /// How many were answered before the target.
     pub within_target: u32,
     /// How many were answered before the limit.
@@ -149,24 +152,24 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Counts the cases. Who is still unanswered has waited until the end.
+    /// Counts the cases.
     pub fn of<'a>(cases: impl Iterator<Item = &'a CaseFigures>) -> Self {
         let mut waits = Self::default();
         let mut lengths = Vec::new();
         for case in cases {
+            let is_answered = case.response.is_some();
+            let (in_target, in_limit) = match case.punctuality {
+                Punctuality::WithinTarget => (true, true),
+                Punctuality::WithinLimit => (false, true),
+                Punctuality::Breached => (false, false),
+            };
             waits.requests += 1;
-            match case.punctuality {
-                None => {
-                    waits.undecided += 1;
-                    continue;
-                }
-                Some(Punctuality::WithinTarget) => {
-                    waits.within_target += 1;
-                    waits.within_limit += 1;
-                }
-                Some(Punctuality::WithinLimit) => waits.within_limit += 1,
-                Some(Punctuality::Breached) => waits.breached += 1,
-            }
+            waits.unanswered += u32::from(!is_answered);
+            waits.target_judged += u32::from(is_answered || !in_target);
+            waits.limit_judged += u32::from(is_answered || !in_limit);
+            waits.within_target += u32::from(is_answered && in_target);
+            waits.within_limit += u32::from(is_answered && in_limit);
+            waits.breached += u32::from(!in_limit);
             lengths.push(case.waited);
         }
         lengths.sort_unstable();
@@ -179,13 +182,13 @@ impl Waits {
     /// The share answered before the target; `None` when there is nothing to share.
     #[must_use]
     pub fn target_share(&self) -> Option<f64> {
-        share(self.within_target, self.requests - self.undecided)
+        share(self.within_target, self.target_judged)
     }
 
     /// The share answered before the limit.
     #[must_use]
     pub fn limit_share(&self) -> Option<f64> {
-        share(self.within_limit, self.requests - self.undecided)
+        share(self.within_limit, self.limit_judged)
     }
 }
 
@@ -274,6 +277,27 @@ impl Report {
             shares.ended_within_objective += ended;
         }
         shares
+    }
+
+    /// How many promises the desk broke, to emergencies and others: first responses, replies, updates
+    /// and outcomes that were not there when their limit passed.
+    #[must_use]
+    pub fn promises_broken(&self) -> u32 {
+        let promises = [
+            ClockKind::FirstResponse,
+            ClockKind::Reply,
+            ClockKind::Progress,
+            ClockKind::Completion,
+        ];
+        let passed = self.tally.passed.iter();
+        let broken = passed.filter(|((clock, _), _)| promises.contains(clock));
+        broken.map(|(_, passed)| passed.limits).sum()
+    }
+
+    /// How many of them were not first responses to emergencies.
+    #[must_use]
+    pub fn others_broken(&self) -> u32 {
+        self.promises_broken().saturating_sub(self.waits(Who::Emergencies).breached)
     }
 
     /// How many people have something to do, of those who are there, on the average of a shift.

@@ -1,25 +1,35 @@
-//! How many people keep the promise: the smallest count in every shift.
+//! How many people keep a goal: the smallest count in every shift.
 
 use super::options::{Options, Responders};
-use super::report::{Report, Waits, Who};
+use super::report::{CaseFigures, Report, Waits, Who};
 use super::run;
 use super::shift::Shift;
 
-/// What a desk wants to keep.
+/// What a desk wants to keep in each of some nights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Goal {
     /// The share of emergencies answered before the target.
     pub target_share: f64,
     /// The share of emergencies answered before the limit.
     pub limit_share: f64,
+    /// Whether no limit of a reply, an update, an outcome or a routine request passes either.
+    pub has_other_promises: bool,
+    /// In how many nights, each of another seed.
+    pub nights: u32,
     /// The most people there can be in a shift.
     pub responders_max: u32,
 }
 
 impl Default for Goal {
-    /// Nearly all within the target, every single one within the limit.
+    /// Nearly all within the target, every single one within the limit. One night is chance.
     fn default() -> Self {
-        Self { target_share: 0.95, limit_share: 1.0, responders_max: 64 }
+        Self {
+            target_share: 0.95,
+            limit_share: 1.0,
+            has_other_promises: false,
+            nights: 5,
+            responders_max: 64,
+        }
     }
 }
 
@@ -31,6 +41,7 @@ impl Goal {
         let is_kept = |share: Option<f64>, goal: f64| share.is_none_or(|share| share >= goal);
         is_kept(waits.target_share(), self.target_share)
             && is_kept(waits.limit_share(), self.limit_share)
+            && (report.others_broken() == 0 || !self.has_other_promises)
     }
 }
 
@@ -39,15 +50,27 @@ impl Goal {
 pub struct Trial {
     /// Who was there.
     pub responders: Responders,
-    /// How long the emergencies waited.
+    /// How long the emergencies of the nights waited that were tried.
     pub waits: Waits,
-    /// Whether the goal was kept.
-    pub is_kept: bool,
+    /// How many other promises were broken in these nights.
+    pub others_broken: u32,
+    /// The seed of the night in which the goal was not kept. No further night was tried then.
+    pub failed_in: Option<u64>,
+}
+
+impl Trial {
+    /// Whether the goal was kept, in every night.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.failed_in.is_none()
+    }
 }
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Staffing {
+    /// What was simulated; its seed is that of the first night, and the others follow on it.
+    pub options: Options,
     /// What was wanted.
     pub goal: Goal,
     /// The fewest that keep the goal: with one less in any shift it is not kept. `None` when even
@@ -58,34 +81,57 @@ pub struct Staffing {
 }
 
 /// Finds the fewest people that keep the goal, meeting the same requests each time: first the same
-/// number for all shifts, then fewer in one shift after the other.
+/// number for all shifts, then fewer in one shift after the other. Each trial is told as it ends, since
+/// a search may take long.
 ///
 /// # Panics
 /// If [`Options::check`] refuses the options.
 #[must_use]
-pub fn search(options: &Options, goal: &Goal) -> Staffing {
+pub fn search(options: &Options, goal: &Goal, tell: &mut dyn FnMut(&Trial)) -> Staffing {
     let goal = Goal { responders_max: goal.responders_max.min(Responders::MAX), ..*goal };
-    let mut search = Search { options: options.clone(), goal, trials: Vec::new() };
+    let mut search = Search { options: options.clone(), goal, trials: Vec::new(), tell };
     let found = search.fewest(Responders::each).map(|each| search.thin_out(Responders::each(each)));
-    Staffing { goal, found, trials: search.trials }
+    Staffing { options: options.clone(), goal, found, trials: search.trials }
 }
 
-struct Search {
+struct Search<'a> {
     options: Options,
     goal: Goal,
     trials: Vec<Trial>,
+    tell: &'a mut dyn FnMut(&Trial),
 }
 
-impl Search {
+impl Search<'_> {
     fn is_kept(&mut self, responders: Responders) -> bool {
         if let Some(tried) = self.trials.iter().find(|trial| trial.responders == responders) {
-            return tried.is_kept;
+            return tried.is_kept();
         }
-        self.options.responders = responders;
-        let report = run(&self.options);
-        let is_kept = self.goal.is_kept_by(&report);
-        self.trials.push(Trial { responders, waits: report.waits(Who::Emergencies), is_kept });
-        is_kept
+        let trial = self.try_out(responders);
+        (self.tell)(&trial);
+        self.trials.push(trial);
+        trial.is_kept()
+    }
+
+    /// Lets one night after the other go by, until the goal is not kept in one.
+    fn try_out(&self, responders: Responders) -> Trial {
+        let mut cases: Vec<CaseFigures> = Vec::new();
+        let (mut others_broken, mut failed_in) = (0, None);
+        for night in 0..u64::from(self.goal.nights) {
+            let seed = self.options.seed.wrapping_add(night);
+            let report = run(&Options { seed, responders, ..self.options.clone() });
+            if !self.goal.is_kept_by(&report) {
+                failed_in = Some(seed);
+                // The figures are those of the night that failed.
+                (others_broken, cases) = (0, Vec::new());
+            }
+            others_broken += report.others_broken();
+            cases.extend(report.cases);
+            if failed_in.is_some() {
+                break;
+            }
+        }
+        let emergencies = cases.iter().filter(|case| Who::Emergencies.includes(case));
+        Trial { responders, waits: Waits::of(emergencies), others_broken, failed_in }
     }
 
     /// The smallest count that keeps the goal, of those that `with` makes a staffing of; doubling

@@ -18,8 +18,8 @@ use super::portal;
 use super::shift::{Shift, next_change};
 use crate::core::projection::{Place, ready};
 use crate::core::{
-    Case, CaseId, Clock, ClockKind, Deed, Disposition, Epoch, Finding, FirstResponseKind, Manifest,
-    Proposed, Refusal, Role, Standing, Timestamp, Verification,
+    Case, CaseId, Clock, ClockKind, Deed, Disposition, Ending, Epoch, Finding, FirstResponseKind,
+    Manifest, Proposed, Refusal, RefusalReason, Role, Standing, Timestamp, Verification,
 };
 
 /// How long a person works at most without looking up.
@@ -290,9 +290,13 @@ impl Night<'_> {
         if !has_proposal {
             self.dossier(id).spend_collecting(spent);
         }
-        if self.desk.case(id).verification != Verification::CallbackConfirmed {
+        if self.desk.case(id).verification == Verification::Unverified {
             let number = portal::callback_number(self.desk.case(id));
-            let finding = Finding::CallbackConfirmed(number);
+            let finding = if self.truth(id).is_genuine {
+                Finding::CallbackConfirmed(number)
+            } else {
+                Finding::Failed
+            };
             _ = self.act(id, &person, Deed::RecordVerification(finding));
         }
         if !has_proposal && self.dossier(id).collecting_left.is_zero() {
@@ -307,18 +311,7 @@ impl Night<'_> {
     }
 
     fn propose(&mut self, who: usize, id: CaseId, epoch: Epoch) {
-        let case = self.desk.case(id);
-        let mut dispositions = self.truth(id).dispositions.clone();
-        let undecided = case.undecided();
-        dispositions.retain(|category, _| undecided.contains(category));
-        let goes_out = dispositions.values().any(|it| *it == Disposition::Disclosed);
-        let manifest = goes_out.then(|| Manifest {
-            items: 1,
-            bytes: 1,
-            digest: [0; 32],
-            recipient_key: portal::recipient_key(case),
-        });
-        let proposed = Proposed::Categories { dispositions, manifest };
+        let proposed = self.proposed(id);
         let person = Rc::clone(&self.responders[who].person);
         if self.act(id, &person, Deed::ProposeOutcome(epoch, proposed)).is_err() {
             return;
@@ -330,6 +323,24 @@ impl Night<'_> {
         } else {
             self.call_in(id, number);
         }
+    }
+
+    fn proposed(&self, id: CaseId) -> Proposed {
+        let (case, truth) = (self.desk.case(id), self.truth(id));
+        if !truth.is_genuine {
+            return Proposed::Whole(Ending::Rejected(RefusalReason::RequesterNotVerified));
+        }
+        let mut dispositions = truth.dispositions.clone();
+        let undecided = case.undecided();
+        dispositions.retain(|category, _| undecided.contains(category));
+        let goes_out = dispositions.values().any(|it| *it == Disposition::Disclosed);
+        let manifest = goes_out.then(|| Manifest {
+            items: 1,
+            bytes: 1,
+            digest: [0; 32],
+            recipient_key: portal::recipient_key(case),
+        });
+        Proposed::Categories { dispositions, manifest }
     }
 
     fn call_in(&mut self, id: CaseId, number: u32) {

@@ -54,6 +54,10 @@ impl Report {
             "A case takes    {} min to the first response, {} min more to the outcome, on average",
             options.handling_minutes, options.collecting_minutes
         )?;
+        if options.failed_verification_percent > 0.0 {
+            let percent = options.failed_verification_percent;
+            writeln!(f, "Call-backs      fail for {percent} in a hundred requests")?;
+        }
         if options.scenario == Scenario::Attack {
             let lanes = if options.has_incident_lane {
                 "the attack's cases wait in a lane of their own"
@@ -69,7 +73,7 @@ impl Report {
         title(f, "First response")?;
         writeln!(
             f,
-            "{:24}{:>10}{:>18}{:>11}{:>11}{:>10}{:>10}{:>10}{:>10}",
+            "{:24}{:>10}{:>18}{:>11}{:>11}{:>10}{:>10}{:>10}{:>10}{:>12}",
             "",
             "requests",
             "promised",
@@ -78,7 +82,8 @@ impl Report {
             "p50",
             "p95",
             "longest",
-            "breached"
+            "breached",
+            "unanswered"
         )?;
         let rows: &[Who] = match self.options.scenario {
             Scenario::QuietDay => &[Who::Emergencies, Who::Routine],
@@ -90,11 +95,11 @@ impl Report {
             let promised = format!("{} / {}", length(promise.target), length(promise.limit));
             wait_row(f, who(*row), &promised, &self.waits(*row))?;
         }
-        let undecided = self.waits(Who::Emergencies).undecided;
-        if undecided > 0 {
-            let count = grouped(undecided);
-            writeln!(f, "Unanswered at the end and not late, so in no share: {count}.")?;
-        }
+        writeln!(
+            f,
+            "Whoever is unanswered at the end has waited until then: late once target or limit have passed, \
+             in no share before."
+        )?;
         Ok(())
     }
 
@@ -225,11 +230,7 @@ impl Report {
 
 impl Display for Staffing {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let goal = format!(
-            "{} within the target and {} within the limit",
-            percent(Some(self.goal.target_share)),
-            percent(Some(self.goal.limit_share))
-        );
+        let goal = self.goal();
         match self.found {
             Some(found) => writeln!(
                 f,
@@ -243,20 +244,61 @@ impl Display for Staffing {
                 self.goal.responders_max
             )?,
         }
-        title(f, "Tried")?;
-        writeln!(f, "{:24}{:>11}{:>11}{:>10}", "", "in target", "in limit", "longest")?;
-        for Trial { responders, waits, is_kept } in &self.trials {
+        if !self.goal.has_other_promises {
             writeln!(
                 f,
-                "{:24}{:>11}{:>11}{:>10}{}",
-                responders.to_string(),
-                percent(waits.target_share()),
-                percent(waits.limit_share()),
-                wait(waits.max),
-                if *is_kept { "   kept" } else { "" }
+                "Replies, updates, outcomes and routine requests are not part of this goal."
             )?;
         }
-        Ok(())
+        title(f, "Tried")?;
+        writeln!(
+            f,
+            "{:24}{:>11}{:>11}{:>10}{:>20}",
+            "", "in target", "in limit", "longest", "other promises late"
+        )?;
+        self.trials.iter().try_for_each(|trial| writeln!(f, "{trial}"))
+    }
+}
+
+impl Staffing {
+    /// What was wanted, word by word.
+    fn goal(&self) -> String {
+        let promise = promised(&self.options, Class::Emergency);
+        let others = if self.goal.has_other_promises {
+            ", and no reply, update, outcome or routine request too late,"
+        } else {
+            ""
+        };
+        let (first, nights) = (self.options.seed, self.goal.nights);
+        let last = first.wrapping_add(u64::from(nights) - 1);
+        let nights = match nights {
+            1 => format!("in the night of seed {first}"),
+            _ => format!("in each of the {nights} nights of the seeds {first} to {last}"),
+        };
+        format!(
+            "{} of the first responses to emergencies within {} and {} within {}{others} {nights}",
+            percent(Some(self.goal.target_share)),
+            length(promise.target),
+            percent(Some(self.goal.limit_share)),
+            length(promise.limit),
+        )
+    }
+}
+
+impl Display for Trial {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let verdict = self
+            .failed_in
+            .map_or_else(|| "kept".to_owned(), |seed| format!("not kept with seed {seed}"));
+        write!(
+            f,
+            "{:24}{:>11}{:>11}{:>10}{:>20}   {verdict}",
+            self.responders.to_string(),
+            percent(self.waits.target_share()),
+            percent(self.waits.limit_share()),
+            wait(self.waits.max),
+            grouped(self.others_broken)
+        )
     }
 }
 
@@ -271,13 +313,14 @@ fn count_row(f: &mut Formatter<'_>, name: &str, count: u32) -> fmt::Result {
 fn wait_row(f: &mut Formatter<'_>, name: &str, promised: &str, waits: &Waits) -> fmt::Result {
     writeln!(
         f,
-        "{name:24}{:>10}{promised:>18}{:>11}{:>11}{:>10}{:>10}{:>10}{:>10}",
+        "{name:24}{:>10}{promised:>18}{:>11}{:>11}{:>10}{:>10}{:>10}{:>10}{:>12}",
         grouped(waits.requests),
         percent(waits.target_share()),
         percent(waits.limit_share()),
         wait(waits.median),
         wait(waits.p95),
         wait(waits.max),
-        grouped(waits.breached)
+        grouped(waits.breached),
+        grouped(waits.unanswered)
     )
 }

@@ -1,6 +1,7 @@
 //! What a simulated night must show, whatever the seed.
 #![allow(clippy::unwrap_used, clippy::pedantic, reason = "a panic is how a test fails")]
 
+mod command;
 mod conservation;
 mod fairness;
 mod picture;

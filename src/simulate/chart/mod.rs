@@ -98,7 +98,7 @@ impl Chart<'_> {
             (grouped(waits.requests), "emergencies".to_owned()),
             (percent(waits.target_share()), answered(promise.target)),
             (percent(waits.limit_share()), answered(promise.limit)),
-            (grouped(waits.breached), "promises broken".to_owned()),
+            (grouped(report.promises_broken()), "promises broken".to_owned()),
             (wait(waits.median), "half answered in".to_owned()),
             (wait(waits.max), "longest wait".to_owned()),
         ];

@@ -65,7 +65,7 @@ impl Chart<'_> {
                 (waits.within_limit - waits.within_target, colour::IN_LIMIT),
                 (waits.breached, colour::BREACHED),
             ];
-            self.column(area, (x, room), &parts, waits.requests - waits.undecided);
+            self.column(area, (x, room), &parts, waits.limit_judged);
         }
     }
 
