@@ -9,6 +9,7 @@ use clap::Args;
 use super::EXIT_USAGE;
 use crate::config::{parse_policy, policy_text};
 use crate::core::Policy;
+use crate::core::incident::Objective;
 use crate::simulate::{self, Goal, Options, Responders, Scenario};
 
 /// What a reader of the figures has to know, as nothing in them shows it.
@@ -168,6 +169,8 @@ fn options(arguments: &SimulateArguments) -> Result<Options, String> {
         return Err(format!("{flag} changes nothing without --scenario attack; leave it out"));
     }
     let usual = Options::new(arguments.scenario);
+    let (policy, objective) =
+        arguments.policy.as_deref().map_or(Ok((usual.policy, usual.objective)), policy)?;
     Ok(Options {
         seed: arguments.seed,
         hours: arguments.hours.unwrap_or(usual.hours),
@@ -178,14 +181,18 @@ fn options(arguments: &SimulateArguments) -> Result<Options, String> {
         collecting_minutes: arguments.collecting_minutes,
         failed_verification_percent: arguments.failed_verification,
         has_incident_lane: !arguments.one_lane,
-        policy: arguments.policy.as_deref().map_or(Ok(usual.policy), policy)?,
+        policy,
+        objective,
         scenario: arguments.scenario,
     })
 }
 
-fn policy(file: &Path) -> Result<Policy, String> {
+/// What the file promises, and what it wants of an incident.
+fn policy(file: &Path) -> Result<(Policy, Objective), String> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| format!("{name}: {error}"))?;
     let parsed = parse_policy(&text, file);
-    parsed.map(|file| file.policy).map_err(|mistakes| policy_text::mistakes(&name, &mistakes))
+    parsed
+        .map(|file| (file.policy, file.live.objective))
+        .map_err(|mistakes| policy_text::mistakes(&name, &mistakes))
 }

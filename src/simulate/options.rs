@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::shift::Shift;
+use crate::core::incident::Objective;
 use crate::core::{Policy, words};
 
 words! {
@@ -136,6 +137,8 @@ pub struct Options {
     pub has_incident_lane: bool,
     /// What is promised, and who is paged.
     pub policy: Policy,
+    /// In what time the cases of the incident are to be answered for good.
+    pub objective: Objective,
 }
 
 impl Options {
@@ -154,6 +157,7 @@ impl Options {
             failed_verification_percent: 0.0,
             has_incident_lane: true,
             policy: Policy::built_in(),
+            objective: Objective::default(),
         }
     }
 

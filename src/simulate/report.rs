@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::options::Options;
 use super::shift::Shift;
 use super::tally::Tally;
-use crate::core::incident::Objective;
 use crate::core::{
     Case, Class, ClockKind, FirstResponseKind, Nature, Outcome, Punctuality, Timestamp,
 };
@@ -260,7 +259,8 @@ impl Report {
     /// How the incident was answered for good. Cases that came too late for a verdict are in
     /// none of its shares.
     #[must_use]
-    pub fn incident(&self, objective: &Objective) -> IncidentShares {
+    pub fn incident(&self) -> IncidentShares {
+        let objective = &self.options.objective;
         let mut shares = IncidentShares::default();
         for case in self.cases.iter().filter(|case| Who::Incident.includes(case)) {
             shares.cases += 1;

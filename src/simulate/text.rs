@@ -8,7 +8,6 @@ use super::report::{Report, Sample, Waits, Who, share};
 use super::search::{Staffing, Trial};
 use super::shift::{Shift, day_of};
 use super::wording::{grouped, headline, length, percent, promised, responders, time_of_day, who};
-use crate::core::incident::Objective;
 use crate::core::{Class, Timestamp};
 use crate::wording::wait;
 
@@ -104,8 +103,8 @@ impl Report {
     }
 
     fn write_incident(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let objective = Objective::default();
-        let shares = self.incident(&objective);
+        let objective = self.options.objective;
+        let shares = self.incident();
         if shares.cases == 0 {
             return Ok(());
         }

@@ -7,7 +7,6 @@ use super::options::Scenario;
 use super::report::{Report, Who};
 use super::wording::{grouped, headline, length, percent, promised, responders, time_of_day};
 use crate::core::Class;
-use crate::core::incident::Objective;
 use crate::svg::{Anchor, Area};
 use crate::wording::wait;
 use layout::{Chart, LEFT, RIGHT, WIDTH, colour};
@@ -103,8 +102,8 @@ impl Chart<'_> {
             (wait(waits.max), "longest wait".to_owned()),
         ];
         if report.options.scenario == Scenario::Attack {
-            let objective = Objective::default();
-            let shares = report.incident(&objective);
+            let objective = report.options.objective;
+            let shares = report.incident();
             let share =
                 super::report::share(shares.ended_within_objective, shares.judged_by_objective);
             let caption = format!("outcome within {}", length(objective.answered_within));
