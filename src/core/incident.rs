@@ -11,7 +11,13 @@ use super::nature::{Class, Nature};
 use super::projection::Place;
 use super::time::Timestamp;
 use super::words::words;
-use super::{Case, Facts};
+use super::{Case, Facts, Sorting};
+
+/// How many characters the facts told of one incident may come to.
+pub const FACTS_CHARS_MAX: usize = 100_000;
+
+/// How long a closed incident is shown beside the open ones: its figures are its result.
+const SHOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 words! {
     /// Which part of the queue a case waits in.
@@ -57,10 +63,66 @@ impl JoinRule {
     /// Whether a case of this nature and these facts belongs.
     #[must_use]
     pub fn covers(&self, nature: Nature, facts: &Facts) -> bool {
-        let is_tagged = self.tag.is_some() && self.tag == facts.incident_tag;
         let is_country = self.countries.is_empty() || self.countries.contains(&facts.country);
-        is_tagged || (self.natures.contains(&nature) && is_country)
+        self.is_named(facts) || (self.natures.contains(&nature) && is_country)
     }
+
+    fn is_named(&self, facts: &Facts) -> bool {
+        self.tag.is_some() && self.tag == facts.incident_tag
+    }
+}
+
+impl Incident {
+    /// Whether `case` belongs. What was over before the incident was opened does so only if its sender
+    /// named it: a nature alone says too little of the past.
+    #[must_use]
+    pub fn takes(&self, case: &Case) -> bool {
+        let was_over = case.ended.as_ref().is_some_and(|ended| ended.at < self.opened_at);
+        let covers = self.rule.covers(case.nature, &case.facts);
+        covers && case.purged_at.is_none() && (!was_over || self.rule.is_named(&case.facts))
+    }
+
+    /// Whether it is shown at `now`: while it is open, and for a while after.
+    #[must_use]
+    pub fn is_shown(&self, now: Timestamp) -> bool {
+        self.closed_at.is_none_or(|closed_at| now.since(closed_at) <= SHOWN_FOR)
+    }
+}
+
+/// What a case must be told so that it belongs to the one of the `open` incidents to which it should, the
+/// first that takes it unless it belongs to another that does. A case that has ended keeps the incident
+/// that it ended in.
+#[must_use]
+pub fn sortings(case: &Case, open: &[Incident]) -> Vec<Sorting> {
+    let mut sortings = Vec::new();
+    if let Some(name) = &case.incident {
+        let stays = open.iter().any(|incident| incident.name == *name && incident.takes(case));
+        if stays || case.has_ended() {
+            return sortings;
+        }
+        sortings.push(Sorting::LeaveIncident(name.clone()));
+    }
+    let taking = open.iter().find(|incident| incident.takes(case));
+    sortings.extend(taking.map(|incident| Sorting::JoinIncident(incident.name.clone())));
+    sortings
+}
+
+/// The incident whose facts are shown with `case`, of all that there are, the latest opened first: they
+/// are while the case is open, also when its incident is closed by then, or while the incident is; with
+/// what was purged never.
+#[must_use]
+pub fn facts_shown<'a>(case: &Case, incidents: &'a [Incident]) -> Option<&'a IncidentName> {
+    if case.purged_at.is_some() {
+        return None;
+    }
+    let is_of_case = |incident: &&Incident| {
+        let was_open = |closed_at| case.accepted_at <= closed_at;
+        let belonged = incident.takes(case) && incident.closed_at.is_none_or(was_open);
+        let named = case.incident.as_ref().map(|name| incident.name == *name);
+        named.unwrap_or(belonged && !case.has_ended())
+    };
+    let incident = incidents.iter().find(is_of_case)?;
+    (!case.has_ended() || incident.closed_at.is_none()).then_some(&incident.name)
 }
 
 /// What somebody asks of an incident.
@@ -68,6 +130,8 @@ impl JoinRule {
 pub enum IncidentCommand {
     /// Open it.
     Open(IncidentName, JoinRule),
+    /// Add to the facts told of it, which come to this many characters then.
+    AddFacts(usize),
     /// Close it: its cases go back to the ordinary lane.
     Close,
 }
@@ -83,11 +147,11 @@ pub enum IncidentDecision {
     Refused(IncidentRefusal),
 }
 
-/// Why an incident cannot be opened or closed.
+/// Why an incident cannot be opened, added to or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IncidentRefusal {
     /// There is none of this name.
-    #[error("there is no incident of this name; OversightService.GetStatus lists the open ones")]
+    #[error("there is no incident of this name; OversightService.GetStatus lists those there are")]
     NotFound,
     /// The name is taken.
     #[error("an incident of this name exists; choose another name")]
@@ -98,6 +162,11 @@ pub enum IncidentRefusal {
     /// It was closed before.
     #[error("this incident is closed; open another")]
     Closed,
+    /// The facts would become too long.
+    #[error(
+        "the facts of this incident would come to more than {FACTS_CHARS_MAX} characters; send fewer"
+    )]
+    FactsTooLong,
 }
 
 /// Decides what `command` makes of an incident at `now`.
@@ -128,12 +197,18 @@ pub fn decide_incident(
         (Some(_), IncidentCommand::Open(..)) => {
             return IncidentDecision::Refused(IncidentRefusal::NameTaken);
         }
-        (None, IncidentCommand::Close) => {
+        (None, IncidentCommand::AddFacts(_) | IncidentCommand::Close) => {
             return IncidentDecision::Refused(IncidentRefusal::NotFound);
         }
-        (Some(incident), IncidentCommand::Close) if incident.closed_at.is_some() => {
+        (Some(incident), IncidentCommand::AddFacts(_) | IncidentCommand::Close)
+            if incident.closed_at.is_some() =>
+        {
             return IncidentDecision::Refused(IncidentRefusal::Closed);
         }
+        (Some(_), IncidentCommand::AddFacts(chars)) if *chars > FACTS_CHARS_MAX => {
+            return IncidentDecision::Refused(IncidentRefusal::FactsTooLong);
+        }
+        (Some(incident), IncidentCommand::AddFacts(_)) => incident.clone(),
         (Some(incident), IncidentCommand::Close) => {
             Incident { closed_at: Some(now.max(incident.opened_at)), ..incident.clone() }
         }
@@ -156,6 +231,10 @@ pub struct IncidentFigures {
     pub ended_within_share: u32,
     /// How many ended within the objective.
     pub ended_within_objective: u32,
+    /// How many have not ended though the share's time is over.
+    pub overdue_share: u32,
+    /// How many have not ended though the objective is over.
+    pub overdue: u32,
 }
 
 /// What a desk wants of an incident.
@@ -175,15 +254,21 @@ impl Default for Objective {
 }
 
 impl IncidentFigures {
-    /// Counts `case` in.
-    pub fn count(&mut self, case: &Case, objective: &Objective) {
+    /// Counts `case` in, as it stands at `now`.
+    pub fn count(&mut self, case: &Case, objective: &Objective, now: Timestamp) {
         self.cases += 1;
         self.unanswered += u32::from(case.response_clock().is_some());
-        let Some(ended) = &case.ended else { return };
-        let took = ended.at.since(case.accepted_at);
-        self.ended += 1;
-        self.ended_within_share += u32::from(took <= objective.share_within);
-        self.ended_within_objective += u32::from(took <= objective.answered_within);
+        let took = case.ended.as_ref().map_or(now, |ended| ended.at).since(case.accepted_at);
+        let is_within_share = took <= objective.share_within;
+        let is_within_objective = took <= objective.answered_within;
+        if case.has_ended() {
+            self.ended += 1;
+            self.ended_within_share += u32::from(is_within_share);
+            self.ended_within_objective += u32::from(is_within_objective);
+        } else {
+            self.overdue_share += u32::from(!is_within_share);
+            self.overdue += u32::from(!is_within_objective);
+        }
     }
 }
 

@@ -82,6 +82,11 @@ pub enum What {
         /// Which.
         incident: IncidentName,
     },
+    /// Facts were told of an incident, beside those told before.
+    IncidentTold {
+        /// Which.
+        incident: IncidentName,
+    },
     /// An incident was closed.
     IncidentClosed {
         /// Which.
@@ -147,6 +152,7 @@ impl What {
             Self::AuthoritySuspended { .. } => "authority_suspended",
             Self::AuthorityReinstated { .. } => "authority_reinstated",
             Self::IncidentOpened { .. } => "incident_opened",
+            Self::IncidentTold { .. } => "incident_told",
             Self::IncidentClosed { .. } => "incident_closed",
             Self::PolicyReplaced { .. } => "policy_replaced",
             Self::RegistryReplaced { .. } => "registry_replaced",

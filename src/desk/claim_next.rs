@@ -18,7 +18,7 @@ use crate::core::incident::{Head, next_lane};
 use crate::core::memory::{Recall, RequestDigest};
 use crate::core::projection::{Place, ready};
 use crate::core::{Act, Case, CaseId, Command, Deed, Lane, Refusal, RequestId, Subject, Timestamp};
-use crate::store::{Index, Note, Said, Store, StoreError};
+use crate::store::{Index, Note, Said, Store, StoreError, Versioned};
 
 /// How long a caller may wait at most.
 pub const WAIT_MAX: Duration = Duration::from_mins(10);
@@ -87,7 +87,7 @@ impl<S: Store> Desk<S> {
                 Err(error) => return Err(error),
             }
         }
-        let is_here = self.store.fence(id, version).await?;
+        let is_here = self.store.fence(&Versioned::Case(id), version).await?;
         if is_here { Ok(Done { case, is_replayed: true }) } else { Err(Error::Contended) }
     }
 }

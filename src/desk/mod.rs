@@ -20,6 +20,7 @@ mod upkeep;
 mod wake;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -29,8 +30,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::core::policy::live::Live;
 use crate::core::{
-    Act, Actor, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, Intake, Policy,
-    PolicyId, Refusal, Report, RequestDigest, ShownTo, Timestamp, What,
+    Act, Actor, Case, CaseId, Command, Deed, DeskName, Fingerprint, Incident, IncidentName, Intake,
+    Policy, PolicyId, Refusal, Report, RequestDigest, ShownTo, Timestamp, What,
 };
 pub use crate::registry::NotEntitled;
 use crate::registry::Registry;
@@ -46,7 +47,7 @@ pub use claim_next::{ClaimLine, WAIT_MAX};
 pub use duplicates::Duplicates;
 pub use error::Error;
 use hints::Hints;
-pub use incidents::{IncidentDone, IncidentStatus, Sorter};
+pub use incidents::{IncidentDeed, IncidentDone, IncidentStatus, Sort, Sorter};
 pub use near::Follower;
 use policies::Policies;
 pub use settings::DeskSettings;
@@ -71,6 +72,8 @@ pub struct Desk<S> {
     fingerprints: crate::fingerprint::FingerprintKey,
     /// The open incidents, as this process last saw them.
     open_incidents: ArcSwap<Vec<Incident>>,
+    /// The incidents whose facts were found not to open, which was logged.
+    facts_lost: Mutex<BTreeSet<IncidentName>>,
     admission: admission::Admission,
     hints: Hints,
     near: near::Near,
@@ -107,6 +110,7 @@ impl<S: Store> Desk<S> {
             settled: Mutex::default(),
             fingerprints,
             open_incidents: ArcSwap::default(),
+            facts_lost: Mutex::default(),
             hints: Hints::default(),
             near: near::Near::default(),
             line,
@@ -361,6 +365,12 @@ impl<S: Store> Desk<S> {
 
     /// Every case of an index, page by page.
     async fn all(&self, index: &Index) -> Result<Vec<Case>, Error> {
+        self.all_from(index, 0).await
+    }
+
+    /// Every case of an index, page by page, as far as it is read in falling order from the score `from`
+    /// on; a few before it may come as well.
+    async fn all_from(&self, index: &Index, from: u64) -> Result<Vec<Case>, Error> {
         const READ_MAX: usize = 256;
         let mut cases = Vec::new();
         let mut after = None;
@@ -368,8 +378,8 @@ impl<S: Store> Desk<S> {
             let (page, next) = self.list(index, after, READ_MAX).await?;
             cases.extend(page);
             match next {
-                Some(next) => after = Some(next),
-                None => return Ok(cases),
+                Some(next) if next.score >= from => after = Some(next),
+                Some(_) | None => return Ok(cases),
             }
         }
     }

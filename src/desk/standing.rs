@@ -8,7 +8,7 @@ use crate::core::{
     Act, Actor, AuthorityId, AuthorityStanding, CaseId, Command, Deed, Disclosure, Notice, Sorting,
     Standing, Timestamp, What,
 };
-use crate::store::{Outcome, Said, StandingCommit};
+use crate::store::{Outcome, Said, StandingCommit, Versioned};
 use crate::telemetry::metrics;
 
 impl<S: Store> Desk<S> {
@@ -49,7 +49,14 @@ impl<S: Store> Desk<S> {
                 return Err(Error::Standing(StandingRefusal::NotFound));
             }
             let (next, what) = match loaded.standing.decide(act, command, loaded.now) {
-                StandingDecision::AlreadyTrue => return Ok((loaded.standing, true)),
+                StandingDecision::AlreadyTrue => {
+                    // What is told as done must be as durable as when it was done.
+                    let value = Versioned::Standing(authority.clone());
+                    if !self.store.fence(&value, loaded.standing.version).await? {
+                        continue;
+                    }
+                    return Ok((loaded.standing, true));
+                }
                 StandingDecision::Refused(refusal) => return Err(Error::Standing(refusal)),
                 StandingDecision::Next(next, what) => (*next, what),
             };

@@ -15,7 +15,7 @@ pub struct Status {
     pub authorities: Option<usize>,
     /// What the gauges show.
     pub figures: Figures,
-    /// The open incidents.
+    /// The incidents that are open, or were closed not long ago.
     pub incidents: Vec<IncidentStatus>,
     /// The suspended authorities.
     pub suspended: Vec<AuthorityStanding>,
@@ -35,7 +35,7 @@ impl<S: Store> Desk<S> {
             policy: self.policy().id(),
             authorities: registry.version().map(|_| registry.len()),
             figures: self.store.figures().await?,
-            incidents: self.open_incidents().await?,
+            incidents: self.incidents_shown().await?,
             suspended: self.store.suspended().await?,
             not_durable: self.store.not_durable(),
         })

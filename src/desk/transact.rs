@@ -8,7 +8,7 @@ use super::{Desk, Done, Error};
 use crate::core::{
     Case, CaseId, Command, Decision, Fingerprint, Next, Policy, Refusal, Timestamp, decide,
 };
-use crate::store::{Commit, Note, Outcome, Said, Store, StoreError};
+use crate::store::{Commit, Note, Outcome, Said, Store, StoreError, Versioned};
 use crate::telemetry::metrics;
 use crate::telemetry::traces::{self, TraceParent};
 
@@ -101,7 +101,7 @@ impl<S: Store> Desk<S> {
             Decision::AlreadyTrue => {
                 let case = case.ok_or(Error::Refused(Refusal::CaseNotFound))?;
                 // What is told as done must be as durable as when it was done.
-                if !self.store.fence(case.id, case.version).await? {
+                if !self.store.fence(&Versioned::Case(case.id), case.version).await? {
                     return Ok(Tried::Again);
                 }
                 Ok(Tried::Done(Box::new(Done { case, is_replayed: true })))

@@ -13,7 +13,7 @@ use super::{records, standings, status, wire};
 use crate::core::intake::{Checks, Code, check_text};
 use crate::core::transparency::{MIN_CELLS, Period};
 use crate::core::{Band, Deed, What};
-use crate::desk::{Desk, IncidentStatus, Store};
+use crate::desk::{Desk, Store};
 
 pub(super) struct OversightCalls<S: Store>(pub(super) Edge<S>);
 
@@ -112,12 +112,7 @@ async fn desk_status<S: Store>(desk: &Desk<S>) -> Result<wire::DeskStatus, Statu
         overdue_wakes: figures.wakes_overdue,
         next_wake_in: figures.next_wake_in.map(duration),
         outbox_age: Some(duration(figures.outbox_age)),
-        incidents: now
-            .incidents
-            .into_iter()
-            // A list opens nothing that is sealed; DeskService.Get shows the facts, and is recorded.
-            .map(|open| incident(desk, IncidentStatus { facts: None, ..open }))
-            .collect(),
+        incidents: now.incidents.into_iter().map(|shown| incident(desk, shown)).collect(),
         suspended: now.suspended.iter().map(write_standing).collect(),
         not_durable: now.not_durable.unwrap_or_default(),
         countries: desk.live().countries.iter().map(ToString::to_string).collect(),

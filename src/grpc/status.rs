@@ -265,6 +265,7 @@ fn classify(error: &Error) -> (Code, &'static str) {
             IncidentRefusal::NameTaken => (Code::FailedPrecondition, "INCIDENT_NAME_TAKEN"),
             IncidentRefusal::RequestIdReused => (Code::AlreadyExists, "REQUEST_ID_REUSED"),
             IncidentRefusal::Closed => (Code::FailedPrecondition, "INCIDENT_CLOSED"),
+            IncidentRefusal::FactsTooLong => (Code::FailedPrecondition, "INCIDENT_FACTS_TOO_LONG"),
         },
         Error::Standing(refusal) => match refusal {
             StandingRefusal::NotFound => (Code::NotFound, "AUTHORITY_UNKNOWN"),

@@ -79,6 +79,7 @@ rules! {
         "ResumeClock" => DESK,
         "SettleClock" => DESK,
         "OpenIncident" => DESK,
+        "AddIncidentFacts" => DESK,
         "CloseIncident" => DESK,
         "AcknowledgePage" => DESK,
         "GetPolicy" => DESK,

@@ -13,9 +13,9 @@ use super::endpoints::RESPONSE_TIMEOUT;
 use super::keys::Keys;
 use super::link::Link;
 use super::script::{Again, CommitScript, Field};
-use super::{Commit, Cursor, IncidentCommit, Outcome, StandingCommit, StoreError};
+use super::{Commit, Cursor, IncidentCommit, Outcome, StandingCommit, StoreError, Versioned};
 use crate::clock::{ServerClock, monotonic_now};
-use crate::core::{CaseId, Notice};
+use crate::core::Notice;
 use crate::telemetry::metrics;
 
 /// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
@@ -23,7 +23,7 @@ const BATCH_MAX: usize = 256;
 /// How many writes may wait; beyond it callers wait to be let in.
 pub(super) const QUEUE_MAX: usize = 4_096;
 
-/// Compares the version of a case that was read; where replicas count, writes something of no
+/// Compares the version of a value that was read; where replicas count, writes something of no
 /// meaning, so that WAIT speaks for what was read. Allowed at the memory limit, where it adds nothing.
 const FENCE: &str = "#!lua flags=allow-oom
 if tonumber(redis.call('HGET', KEYS[1], 'version') or '0') < tonumber(ARGV[1]) then
@@ -60,7 +60,7 @@ pub(super) enum Write {
     /// A case as it was read.
     Again { again: Box<Again>, reply: Reply },
     /// Whether what was read is here, and durable.
-    Fence { id: CaseId, version: u64, reply: oneshot::Sender<Result<bool, StoreError>> },
+    Fence { value: Versioned, version: u64, reply: oneshot::Sender<Result<bool, StoreError>> },
     /// The same of the changes up to one.
     Settle { cursor: Cursor, reply: oneshot::Sender<Result<bool, StoreError>> },
 }
@@ -129,9 +129,9 @@ impl Committer {
                 self.script.call_incident(&self.keys, commit, facts.as_ref())
             }
             Write::Again { again, .. } => self.script.call_again(&self.keys, again),
-            Write::Fence { id, version, .. } => {
+            Write::Fence { value, version, .. } => {
                 let mut fence = redis::cmd("EVAL");
-                fence.arg(FENCE).arg(2).arg(self.keys.case(*id)).arg(self.keys.fence());
+                fence.arg(FENCE).arg(2).arg(self.keys.versioned(value)).arg(self.keys.fence());
                 fence.arg(*version).arg(self.replication.needed);
                 fence
             }

@@ -1,6 +1,6 @@
 //! Every Redis key there is, and what it holds.
 
-use super::Index;
+use super::{Index, Versioned};
 use crate::core::intake::Fingerprint;
 use crate::core::memory::ActKey;
 use crate::core::{AuthorityId, CaseId, DeskName, IncidentName, Lane, PolicyId};
@@ -44,6 +44,15 @@ impl Keys {
     /// ZSET: synthetic cases that wait to be claimed, by place.
     pub(super) fn synthetic(&self) -> String {
         format!("{}:ready:synthetic", self.tag)
+    }
+
+    /// Where a value is kept, with its version.
+    pub(super) fn versioned(&self, value: &Versioned) -> String {
+        match value {
+            Versioned::Case(id) => self.case(*id),
+            Versioned::Incident(name) => self.incident(name),
+            Versioned::Standing(authority) => self.standing(authority),
+        }
     }
 
     /// What the key of every case begins with.

@@ -76,19 +76,26 @@ pub trait Store: Send + Sync + 'static {
     /// Like [`Store::load`], for the timer, which must not wait behind what others read.
     fn load_due(&self, ids: &[CaseId]) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 
-    /// Makes sure that a case which was read at `version` is durable in that version or a later one;
+    /// Makes sure that a value which was read at `version` is durable in that version or a later one;
     /// `false` when it was read somewhere else than writes now go, and must be read again.
     fn fence(
         &self,
-        id: CaseId,
+        value: &Versioned,
         version: u64,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Loads an incident and the facts told of it, and the time at which it was so.
+    /// Loads an incident, and the time at which it was so.
     fn incident(
         &self,
         name: &IncidentName,
     ) -> impl Future<Output = Result<LoadedIncident, StoreError>> + Send;
+
+    /// Opens the facts told of an incident. What needs none of them must not ask: they may be sealed by a
+    /// key that is lost.
+    fn incident_facts(
+        &self,
+        name: &IncidentName,
+    ) -> impl Future<Output = Result<Option<Facts>, StoreError>> + Send;
 
     /// Every incident there is or was, the latest opened first.
     fn incidents(&self) -> impl Future<Output = Result<Vec<Incident>, StoreError>> + Send;
@@ -271,6 +278,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// The store's time now, or a little less, without asking it; `None` before its first answer.
     fn now_estimate(&self) -> Option<Timestamp>;
+}
+
+/// A value that grows by one version with every write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Versioned {
+    /// A case.
+    Case(CaseId),
+    /// An incident.
+    Incident(IncidentName),
+    /// How an authority stands.
+    Standing(AuthorityId),
 }
 
 /// Cases as they were at one instant.

@@ -19,10 +19,10 @@ use super::script::{Again, CommitScript};
 use super::sealing::Sealer;
 use super::tending::Tending;
 use super::{
-    AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, History, IncidentCommit, Index,
-    Inspected, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor,
-    SeenItem, StandingCommit, Store, StoreError, Tended, audit_edge, codec, inspection, key_check,
-    outbox, reads, values,
+    AuditEdge, Commit, Contents, Cursor, Due, Entry, Facts, Figures, History, IncidentCommit,
+    Index, Inspected, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor,
+    SeenItem, StandingCommit, Store, StoreError, Tended, Versioned, audit_edge, codec, inspection,
+    key_check, outbox, reads, values,
 };
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::memory::ActKey;
@@ -286,12 +286,17 @@ impl Store for RedisStore {
         reads::load(&self.tick, &self.keys, &self.clock, ids).await
     }
 
-    async fn fence(&self, id: CaseId, version: u64) -> Result<bool, StoreError> {
-        self.write("fence", |reply| Write::Fence { id, version, reply }).await
+    async fn fence(&self, value: &Versioned, version: u64) -> Result<bool, StoreError> {
+        let value = value.clone();
+        self.write("fence", |reply| Write::Fence { value, version, reply }).await
     }
 
     async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
-        values::incident(&self.read, &self.keys, &self.clock, &self.sealer, name).await
+        values::incident(&self.read, &self.keys, &self.clock, name).await
+    }
+
+    async fn incident_facts(&self, name: &IncidentName) -> Result<Option<Facts>, StoreError> {
+        values::incident_facts(&self.read, &self.keys, &self.sealer, name).await
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {

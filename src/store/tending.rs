@@ -79,8 +79,11 @@ impl RedisStore {
         let desk = self.sealer.desk.clone();
         let prepared = self.sealer.in_file("make the data keys ahead", move |ring| {
             ring.refresh()?;
-            let label = |month| Label { desk: desk.clone(), month, class: Class::Open };
-            let mut needed = [month, month.next()].map(label).to_vec();
+            let label = |(month, class)| Label { desk: desk.clone(), month, class };
+            let months = [month, month.next()];
+            let pairs =
+                months.map(|month| [Class::Open, Class::Incident].map(|class| (month, class)));
+            let mut needed: Vec<Label> = pairs.into_iter().flatten().map(label).collect();
             needed.retain(|label| !ring.has_key(label));
             if needed.is_empty() { Ok(0) } else { ring.make(&needed, now) }
         });

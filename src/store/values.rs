@@ -22,8 +22,6 @@ pub struct LoadedIncident {
     pub now: Timestamp,
     /// The incident; `None` where there is none of the name.
     pub incident: Option<Incident>,
-    /// The facts told of it, as the bytes that arrived.
-    pub facts: Option<Facts>,
 }
 
 /// The facts told of an incident. Never printed.
@@ -81,34 +79,36 @@ pub(super) async fn incident(
     link: &Link,
     keys: &Keys,
     clock: &ServerClock,
-    sealer: &Sealer,
     name: &IncidentName,
 ) -> Result<LoadedIncident, StoreError> {
     const OPERATION: &str = "load an incident";
     let mut pipeline = Pipeline::new();
     pipeline.cmd("TIME");
-    pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state").arg("facts");
+    pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state");
     let asked = monotonic_now();
-    let (time, fields): (Time, IncidentFields) = ask(link, OPERATION, &pipeline).await?;
+    let (time, (version, state)): (Time, ValueFields) = ask(link, OPERATION, &pipeline).await?;
     let now = timestamp(time);
     observe(clock, now, asked);
     let unreadable = |source| StoreError::Unreadable { operation: OPERATION, source };
-    let (version, state, facts) = fields;
     let incident = version.zip(state).map(|(version, state)| {
         codec::decode_incident(name.clone(), version, &state).map_err(unreadable)
     });
-    let incident = incident.transpose()?;
-    let facts = match facts {
-        Some(facts) => {
-            let owner = Owner::Incident(name);
-            Some(Facts(sealer.open(OPERATION, owner, FACTS, facts).await?))
-        }
-        None => None,
-    };
-    Ok(LoadedIncident { now, incident, facts })
+    Ok(LoadedIncident { now, incident: incident.transpose()? })
 }
 
-type IncidentFields = (Option<u64>, Option<Vec<u8>>, Option<Vec<u8>>);
+pub(super) async fn incident_facts(
+    link: &Link,
+    keys: &Keys,
+    sealer: &Sealer,
+    name: &IncidentName,
+) -> Result<Option<Facts>, StoreError> {
+    const OPERATION: &str = "read the facts of an incident";
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("HGET").arg(keys.incident(name)).arg(FACTS);
+    let (facts,): (Option<Vec<u8>>,) = ask(link, OPERATION, &pipeline).await?;
+    let Some(facts) = facts else { return Ok(None) };
+    sealer.open(OPERATION, Owner::Incident(name), FACTS, facts).await.map(Facts).map(Some)
+}
 
 pub(super) async fn incidents(link: &Link, keys: &Keys) -> Result<Vec<Incident>, StoreError> {
     const OPERATION: &str = "list incidents";
@@ -123,8 +123,7 @@ pub(super) async fn incidents(link: &Link, keys: &Keys) -> Result<Vec<Incident>,
     for name in &names {
         pipeline.cmd("HMGET").arg(keys.incident(name)).arg("version").arg("state");
     }
-    type Fields = (Option<u64>, Option<Vec<u8>>);
-    let values: Vec<Fields> = ask(link, OPERATION, &pipeline).await?;
+    let values: Vec<ValueFields> = ask(link, OPERATION, &pipeline).await?;
     let decoded = names.into_iter().zip(values).filter_map(|(name, (version, state))| {
         let (version, state) = version.zip(state)?;
         match codec::decode_incident(name.clone(), version, &state) {

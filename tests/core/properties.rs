@@ -299,7 +299,7 @@ impl<'a> World<'a> {
             }
             Command::Sort(sorting) => {
                 match sorting {
-                    Sorting::JoinIncident(_) => oracle.sort(next.case.ended.is_none()),
+                    Sorting::JoinIncident(_) => oracle.sort(true),
                     Sorting::LeaveIncident(_) => oracle.sort(false),
                     Sorting::LikelyDuplicates(_) | Sorting::SuspendAuthority | Sorting::Risk(_) => {
                     }

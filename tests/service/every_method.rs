@@ -175,6 +175,12 @@ async fn an_auditor_sees_and_changes_nothing() {
             tag: "flood".to_owned(),
             ..Default::default()
         };
+        let add = wire::AddIncidentFactsRequest {
+            request_id: fresh(),
+            incident: "flood".to_owned(),
+            facts: "It rains.".to_owned(),
+            ..Default::default()
+        };
         let close = wire::CloseIncidentRequest {
             request_id: fresh(),
             incident: "flood".to_owned(),
@@ -184,6 +190,7 @@ async fn an_auditor_sees_and_changes_nothing() {
             wire::RenewClaimRequest { request_id: fresh(), name: case.name.clone(), epoch: 1 };
         let answers = [
             desk.open_incident(caller.by(open)).await.map(|_| ()),
+            desk.add_incident_facts(caller.by(add)).await.map(|_| ()),
             desk.close_incident(caller.by(close)).await.map(|_| ()),
             desk.renew_claim(caller.by(renew)).await.map(|_| ()),
             desk.claim_next(caller.by(claim_next("c", 0))).await.map(|_| ()),
@@ -221,6 +228,14 @@ async fn without_redis_nothing_is_said_to_be_done() {
     };
     let opened = ana.desk().open_incident(ana.by(open)).await;
     assert_error(opened, Code::Unavailable, "STORE_UNAVAILABLE");
+    let add = wire::AddIncidentFactsRequest {
+        request_id: fresh(),
+        incident: "flood".to_owned(),
+        facts: "It rains.".to_owned(),
+        ..Default::default()
+    };
+    let added = ana.desk().add_incident_facts(ana.by(add)).await;
+    assert_error(added, Code::Unavailable, "STORE_UNAVAILABLE");
     let close = wire::CloseIncidentRequest {
         request_id: fresh(),
         incident: "flood".to_owned(),

@@ -37,12 +37,26 @@ fn closing(incident: &str) -> wire::CloseIncidentRequest {
     wire::CloseIncidentRequest { request_id: fresh(), incident, ..Default::default() }
 }
 
+fn adding(incident: &str, facts: &str) -> wire::AddIncidentFactsRequest {
+    wire::AddIncidentFactsRequest {
+        request_id: fresh(),
+        incident: incident.to_owned(),
+        facts: facts.to_owned(),
+        ..Default::default()
+    }
+}
+
 /// What came of it: the incident, and whether it had been done before.
 type Done = Result<(wire::Incident, bool), Status>;
 
 async fn open(caller: &Caller, message: wire::OpenIncidentRequest) -> Done {
     let opened = caller.desk().open_incident(caller.by(message)).await.map(Response::into_inner);
     opened.map(|opened| (opened.incident.unwrap(), opened.replayed))
+}
+
+async fn add(caller: &Caller, message: wire::AddIncidentFactsRequest) -> Done {
+    let added = caller.desk().add_incident_facts(caller.by(message)).await;
+    added.map(Response::into_inner).map(|added| (added.incident.unwrap(), added.replayed))
 }
 
 async fn close(caller: &Caller, message: wire::CloseIncidentRequest) -> Done {
@@ -69,7 +83,8 @@ async fn incident_of(caller: &Caller, name: &str) -> String {
     caller.sees(name).await.case.unwrap().incident
 }
 
-async fn open_incidents(caller: &Caller) -> Vec<wire::Incident> {
+/// Those that GetStatus shows.
+async fn incidents(caller: &Caller) -> Vec<wire::Incident> {
     let status = caller.oversight().get_status(caller.by(wire::GetStatusRequest {})).await;
     status.unwrap().into_inner().desks.remove(0).incidents
 }
@@ -106,7 +121,7 @@ async fn open_incident() {
     assert!(portal.is_shown(&waiting).await == shown, "no authority is told");
     // A list opens nothing that is sealed.
     let listed = wire::Incident { facts: String::new(), ..incident.clone() };
-    assert_eq!(open_incidents(&lead).await, [listed]);
+    assert_eq!(incidents(&lead).await, [listed]);
 
     assert_eq!(open(&ana, message.clone()).await.unwrap(), (incident.clone(), true));
     let reused = wire::OpenIncidentRequest { facts: "Three scenes.".to_owned(), ..message.clone() };
@@ -119,7 +134,7 @@ async fn open_incident() {
     assert_eq!(incident_of(&ana, &late).await, "paris-2026");
     let held = ana.claims(&late).await;
     ana.does(held.no_data()).await;
-    let figures = open_incidents(&lead).await[0].figures.unwrap();
+    let figures = incidents(&lead).await[0].figures.unwrap();
     assert_eq!((figures.cases, figures.unanswered, figures.ended), (3, 2, 1));
     assert_eq!((figures.ended_within_share, figures.ended_within_objective), (1, 1));
 }
@@ -154,9 +169,62 @@ async fn an_incident_is_told_all_its_mistakes_at_once() {
     let mut many = about("many", Nature::BombThreat);
     many.natures = vec![Nature::BombThreat.into(); 14];
     assert_fields(open(&ana, many).await, &["natures: TOO_MANY"]);
+    // Whoever gave the tag joins from everywhere, so countries would promise what is not kept.
+    let countries = vec!["FR".to_owned()];
+    let bad = wire::OpenIncidentRequest { countries, ..tagged("paris") };
+    assert_fields(open(&ana, bad).await, &["countries: CONTRADICTION"]);
+    let bad = wire::AddIncidentFactsRequest { desk: "night".to_owned(), ..Default::default() };
+    let wanted =
+        ["request_id: REQUIRED", "desk: UNKNOWN_VALUE", "incident: REQUIRED", "facts: REQUIRED"];
+    assert_fields(add(&ana, bad).await, &wanted);
+    let long = adding("paris", &"x".repeat(20_001));
+    assert_fields(add(&ana, long).await, &["facts: TOO_LONG"]);
     let bad = wire::CloseIncidentRequest { desk: "night".to_owned(), ..Default::default() };
     let wanted = ["request_id: REQUIRED", "desk: UNKNOWN_VALUE", "incident: REQUIRED"];
     assert_fields(close(&ana, bad).await, &wanted);
+}
+
+#[tokio::test]
+async fn add_incident_facts() {
+    let stage = Stage::open();
+    let (ana, bo, portal) = (stage.caller(ANA), stage.caller(BO), stage.caller(FRENCH));
+    let missing = add(&ana, adding("paris", "A third scene.")).await;
+    assert_error(missing, Code::NotFound, "INCIDENT_NOT_FOUND");
+    let opening = tagged("paris");
+    open(&ana, opening.clone()).await.unwrap();
+    let case = portal.submits(asked(Nature::BombThreat, "Paris attack")).await;
+    let other = portal.submits(asked(Nature::BombThreat, "")).await;
+    let shown = portal.is_shown(&case).await;
+    let message = adding("paris", "A third scene: Rue de Charonne.");
+    let (incident, replayed) = add(&bo, message.clone()).await.unwrap();
+    assert!(!replayed && incident.version == 2 && incident.figures.unwrap().cases == 1);
+    assert_eq!(incident.facts, "", "reading them is an act of its own");
+    let all = format!("{}\n\n{}", opening.facts, message.facts);
+    assert_eq!(ana.sees(&case).await.incident_facts, all);
+    assert_eq!(ana.sees(&other).await.incident_facts, "");
+    assert!(portal.is_shown(&case).await == shown, "no authority is told");
+
+    assert_eq!(add(&bo, message.clone()).await.unwrap(), (incident, true));
+    assert_eq!(ana.sees(&case).await.incident_facts, all, "once");
+    let reused = wire::AddIncidentFactsRequest { facts: "Other".to_owned(), ..message.clone() };
+    assert_error(add(&bo, reused).await, Code::AlreadyExists, "REQUEST_ID_REUSED");
+    // Whoever opened it is shown their own words again, and nobody else's.
+    let (again, replayed) = open(&ana, opening.clone()).await.unwrap();
+    assert_eq!((again.facts, replayed), (opening.facts, true));
+    for _ in 0..4 {
+        add(&bo, adding("paris", &"x".repeat(20_000))).await.unwrap();
+    }
+    let too_long = add(&bo, adding("paris", &"x".repeat(20_000))).await;
+    assert_forbidden(too_long, "INCIDENT_FACTS_TOO_LONG");
+
+    close(&ana, closing("paris")).await.unwrap();
+    assert_forbidden(add(&bo, adding("paris", "late")).await, "INCIDENT_CLOSED");
+    assert!(add(&bo, message).await.unwrap().1);
+    // A case that is still worked on needs them also when the rush is over; one that ends then does not.
+    assert!(ana.sees(&case).await.incident_facts.starts_with(&all));
+    let held = ana.claims(&case).await;
+    ana.does(held.no_data()).await;
+    assert_eq!(ana.sees(&case).await.incident_facts, "");
 }
 
 #[tokio::test]
@@ -183,7 +251,7 @@ async fn close_incident() {
     for case in [&waiting, &worked_on] {
         assert_eq!(incident_of(&ana, case).await, "");
     }
-    assert!(open_incidents(&stage.caller(LEAD)).await.is_empty());
+    assert_eq!(incidents(&stage.caller(LEAD)).await, std::slice::from_ref(&incident));
     assert_eq!(close(&bo, message.clone()).await.unwrap(), (incident.clone(), true));
     let reused = wire::CloseIncidentRequest { desk: "main".to_owned(), ..message };
     assert_error(close(&bo, reused).await, Code::AlreadyExists, "REQUEST_ID_REUSED");
@@ -239,6 +307,33 @@ async fn an_incident_takes_the_natures_and_countries_it_names() {
         .await;
 }
 
+/// What an incident's objective is over for is seen by whoever watches, while it is open.
+#[tokio::test]
+async fn what_is_late_in_an_open_incident_is_counted() {
+    let stage = Stage::with("[incidents]\nanswered_within = \"2s\"\nshare_within = \"1s\"\n");
+    let (ana, lead) = (stage.caller(ANA), stage.caller(LEAD));
+    let overdue =
+        async || stage.service.metric("urgence_incident_overdue_cases{desk=\"main\"}").await;
+    assert!(overdue().await.abs() < f64::EPSILON, "from the start");
+    stage.caller(FRENCH).submits(asked(Nature::BombThreat, "Paris attack")).await;
+    let opening = about("early", Nature::BombThreat);
+    let (early, _) = open(&ana, opening).await.unwrap();
+    let figures = early.figures.unwrap();
+    assert!(figures.cases == 1 && figures.overdue <= figures.overdue_share);
+    let figures = async || incidents(&lead).await.remove(0).figures.unwrap();
+    let is_late = async || figures().await.overdue == 1;
+    eventually("the objective is over", PATIENCE, is_late).await;
+    assert_eq!(figures().await.overdue_share, 1);
+    // Whatever is told or opened has it counted anew; else it is once a minute.
+    add(&ana, adding("early", "More.")).await.unwrap();
+    let is_counted = async || (overdue().await - 1.0).abs() < f64::EPSILON;
+    eventually("it is counted", PATIENCE, is_counted).await;
+    close(&ana, closing("early")).await.unwrap();
+    let is_quiet = async || overdue().await.abs() < f64::EPSILON;
+    eventually("a closed one alarms nobody", PATIENCE, is_quiet).await;
+    assert_eq!(figures().await.overdue, 1, "and hides nothing");
+}
+
 /// The flood after an attack and everybody else's threats to life do not starve each other.
 #[tokio::test]
 async fn while_both_lanes_hold_emergencies_they_take_turns() {
@@ -268,7 +363,7 @@ async fn what_one_replica_opens_and_closes_the_other_soon_knows() {
     let portal_of_two = Caller::of(&replica, FRENCH);
     open(&one, tagged("paris")).await.unwrap();
     // Redis says it at once; the other replica has heard of it when it sorts new cases by itself.
-    assert_eq!(open_incidents(&Caller::of(&replica, LEAD)).await[0].name, "paris");
+    assert_eq!(incidents(&Caller::of(&replica, LEAD)).await[0].name, "paris");
     eventually("a case taken in by the other joins at once", Duration::from_secs(5), async || {
         let name = portal_of_two.submits(asked(Nature::BombThreat, "Paris attack")).await;
         let accepted = crate::record::changes(&stage.redis);

@@ -45,6 +45,42 @@ fn who_answers_does_not_change_who_asks() {
     }
 }
 
+/// What the policy file wants of an incident is what the night is judged by.
+#[test]
+fn an_incident_is_judged_by_the_objective_of_the_policy() {
+    let mut options = night(Scenario::Attack, 1, 10);
+    options.hours = 24;
+    let usual = run(&options);
+    options.objective.answered_within = Duration::from_mins(30);
+    options.objective.share_within = Duration::from_mins(15);
+    let strict = run(&options);
+    assert!(usual.cases == strict.cases, "it changes nobody's work");
+    let (usual, strict) = (usual.incident(), strict.incident());
+    assert!(strict.ended_within_objective < usual.ended_within_objective, "{strict:?}");
+
+    let file = std::env::temp_dir().join(format!("urgence-simulate-{}.toml", std::process::id()));
+    let default = include_str!("../../deploy/policy/default.toml");
+    let (before, rest) = default.split_once("[incidents]").unwrap();
+    let rest = rest.split_once("\n[").map_or("", |(_, rest)| rest);
+    let incidents = "[incidents]\nanswered_within = \"7h\"\nshare_within = \"50m\"\n";
+    std::fs::write(&file, format!("{before}{incidents}\n[{rest}")).unwrap();
+    let picture = file.with_extension("svg");
+    let told = std::process::Command::new(env!("CARGO_BIN_EXE_urgence"))
+        .args(["simulate", "--scenario", "attack", "--hours", "12", "--policy"])
+        .arg(&file)
+        .arg("--svg")
+        .arg(&picture)
+        .output()
+        .unwrap();
+    let drawn = std::fs::read_to_string(&picture).unwrap();
+    for file in [file, picture] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("within 50 min") && told.contains("within 7 h"), "{told}");
+    assert!(drawn.contains("outcome within 7 h"));
+}
+
 #[test]
 fn an_attack_begins_twentyfold_and_ebbs() {
     let mut options = night(Scenario::Attack, 1, 40);

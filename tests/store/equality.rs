@@ -288,9 +288,11 @@ impl Run {
         let loaded = self.redis.incident(&name).await.unwrap();
         self.memory.set_now(loaded.now);
         let twin = self.memory.incident(&name).await.unwrap();
+        let told = self.redis.incident_facts(&name).await.unwrap();
+        let told_to_twin = self.memory.incident_facts(&name).await.unwrap();
         assert_eq!(
-            (&loaded.incident, &loaded.facts),
-            (&twin.incident, &twin.facts),
+            (&loaded.incident, told),
+            (&twin.incident, told_to_twin),
             "operation {}",
             self.operations
         );

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use urgence::core::incident::{IncidentCommand, JoinRule};
+use urgence::core::incident::JoinRule;
 use urgence::core::standing::StandingCommand;
 use urgence::core::{Actor, CaseId, Deed, Event, FirstResponseKind, Intake, Nature, Policy, State};
 use urgence::core::{ShownTo, SuspensionReason, Told, What};
-use urgence::desk::{Desk, DeskSettings, Done, Error};
+use urgence::desk::{Desk, DeskSettings, Done, Error, IncidentDeed};
 use urgence::store::{Facts, Index, RedisStore, Said, Store, StoreError};
 use urgence::timer::Timer;
 
@@ -382,11 +382,12 @@ async fn a_full_redis_refuses_what_is_new_and_nothing_else() {
     let answered = desk.act(id, act("ann", "a"), answer, said).await.unwrap();
     assert_eq!(answered.case.state(), State::NoData);
     // An attack does not wait for an administrator.
-    let open = IncidentCommand::Open("paris".parse().unwrap(), JoinRule::default());
     let facts = Some(Facts(b"what is known".into()));
+    let open = IncidentDeed::Open(JoinRule::default(), facts.clone());
     let (paris, by) = ("paris".parse().unwrap(), act("sup", "open"));
-    let opened = desk.act_on_incident(&paris, &by, &open, facts.clone()).await.unwrap();
-    assert_eq!((opened.is_replayed, opened.status.facts), (false, facts));
+    let opened = desk.act_on_incident(&paris, &by, &open).await.unwrap();
+    let told = room.store.incident_facts(&paris).await.unwrap();
+    assert_eq!((opened.is_replayed, told), (false, facts));
     // What is read is recorded first, and what is suspended is stopped.
     desk.tell(None, What::TransparencyExported).await.unwrap();
     let suspend = StandingCommand::Suspend(SuspensionReason::Fraud);

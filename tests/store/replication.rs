@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use urgence::audit::{Follower, LogSettings, Record};
 use urgence::core::incident::{IncidentCommand, IncidentDecision, JoinRule, decide_incident};
-use urgence::core::{CaseId, Deed, Intake, Nature, Policy, Timestamp};
-use urgence::desk::{Desk, DeskSettings, Done, Error};
+use urgence::core::standing::StandingCommand;
+use urgence::core::{
+    CaseId, Deed, FirstResponseKind, Intake, Nature, Policy, SuspensionReason, Timestamp,
+};
+use urgence::desk::{Desk, DeskSettings, Done, Error, IncidentDeed};
 use urgence::sign::NoteSigner;
 use urgence::store::{
     AcceptedLoss, Cursor, Facts, IncidentCommit, Outcome, RedisOptions, RedisStore, Said, Store,
-    StoreError,
+    StoreError, Versioned,
 };
 
 use crate::support::make::{accepted, act, intake};
@@ -77,7 +80,7 @@ async fn written_means_that_a_replica_has_it() {
     let outcome = store.commit(commit(&alone, at)).await;
     assert!(is_not_replicated(&outcome), "{outcome:?}");
     let id = alone.case.id;
-    assert!(is_not_replicated(&store.fence(id, 1).await));
+    assert!(is_not_replicated(&store.fence(&Versioned::Case(id), 1).await));
     // Nor may the audit log sign what a failover would lose.
     let told = store.changes(Cursor::default(), 10).await.unwrap();
     let latest = told.last().unwrap().cursor;
@@ -96,7 +99,7 @@ async fn written_means_that_a_replica_has_it() {
     assert_eq!(load(store.as_ref(), id).await, Some(alone.case));
 
     let replica = replica_of(&primary).await;
-    assert!(store.fence(id, 1).await.unwrap());
+    assert!(store.fence(&Versioned::Case(id), 1).await.unwrap());
     assert!(store.settled(latest).await.unwrap());
     log.catch_up().await.unwrap();
     assert_eq!(record.size(), 1);
@@ -172,6 +175,52 @@ async fn an_incident_is_written_when_a_replica_has_it() {
     assert_eq!(replica.command(&["HGET", "{urgence:main}:incident:lyon", "version"]), "1");
 }
 
+/// What only the primary has is not told as done to whoever asks again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_of_what_is_not_replicated_is_not_done() {
+    let primary = start_redis();
+    let store = open_replicated(&primary).await;
+    let desk = desk(&store);
+    let (paris, fr) = ("paris".parse().unwrap(), "fr-pnij".parse().unwrap());
+    let incident = async |request_id: &str, deed: &IncidentDeed| {
+        let done = desk.act_on_incident(&paris, &act("sup", request_id), deed).await;
+        done.map(|done| done.is_replayed)
+    };
+    let standing = async |request_id: &str, command: StandingCommand| {
+        let done = desk.act_on_standing(&fr, &act("sup", request_id), command).await;
+        done.map(|done| done.1)
+    };
+    let (open, close) = (IncidentDeed::Open(JoinRule::default(), None), IncidentDeed::Close);
+    let (suspend, reinstate) =
+        (StandingCommand::Suspend(SuspensionReason::Fraud), StandingCommand::Reinstate);
+    let is_refused = |done: Result<bool, Error>| {
+        assert!(matches!(done, Err(Error::Store(StoreError::NotReplicated { .. }))), "{done:?}");
+    };
+    // A case that has ended, so that the authority is known and nothing else has to be written.
+    submit(&desk, 1).await.unwrap_err();
+    for (request_id, deed) in
+        [("c", Deed::Claim), ("a", Deed::Respond(1, FirstResponseKind::NoData))]
+    {
+        let act = act("ann", request_id);
+        desk.act(request(1).case_id(), act, deed, Said::Nothing).await.unwrap_err();
+    }
+    for _ in ["first", "again"] {
+        is_refused(incident("open", &open).await);
+        is_refused(standing("suspend", suspend).await);
+    }
+    for _ in ["first", "again"] {
+        is_refused(incident("close", &close).await);
+        is_refused(standing("reinstate", reinstate).await);
+    }
+    let _replica = replica_of(&primary).await;
+    for (request_id, deed) in [("open", open), ("close", close)] {
+        assert!(incident(request_id, &deed).await.unwrap());
+    }
+    for (request_id, command) in [("suspend", suspend), ("reinstate", reinstate)] {
+        assert!(standing(request_id, command).await.unwrap());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_promised_while_the_replica_is_silent() {
     let primary = start_redis();
@@ -188,7 +237,7 @@ async fn nothing_is_promised_while_the_replica_is_silent() {
     assert!((REPLICAS_TIMEOUT..PATIENCE).contains(&took), "answered after {took:?}");
     let id = request(2).case_id();
     assert_eq!(version(&primary, id), "1", "it is written all the same");
-    assert!(is_not_replicated(&store.fence(id, 1).await));
+    assert!(is_not_replicated(&store.fence(&Versioned::Case(id), 1).await));
     // What is not replicated is not promised to whoever asks again, either.
     for number in [1, 2] {
         let again = submit(&desk, number).await;
@@ -200,7 +249,7 @@ async fn nothing_is_promised_while_the_replica_is_silent() {
     let done = eventually_some("the retry is answered", PATIENCE, again).await;
     assert!(done.is_replayed && done.case.id == id && done.case.version == 1, "{done:?}");
     assert_eq!(version(&replica, id), "1");
-    assert!(store.fence(id, 1).await.unwrap());
+    assert!(store.fence(&Versioned::Case(id), 1).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

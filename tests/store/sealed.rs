@@ -243,7 +243,8 @@ async fn an_ended_case_is_sealed_as_such_and_is_what_it_was() {
     assert_eq!(tended, Tended { resealed: 1, ..Tended::default() });
     assert_eq!(room.store.tend_seals(History::Whole).await.unwrap(), Tended::default(), "once");
     let ended = Class::Ended(urgence::core::RetentionClass::NotDisclosed);
-    assert_eq!(room.classes(), [Class::Open, Class::Open, ended], "one is made ahead");
+    let wanted = [Class::Open, Class::Open, ended, Class::Incident, Class::Incident];
+    assert_eq!(room.classes(), wanted, "three are made ahead");
     for (before, field) in stored.iter().zip(["request", "response", "said:4"]) {
         assert_ne!(before[1..9], room.field(&case, field)[1..9], "{field}: another key");
     }
@@ -424,7 +425,7 @@ async fn a_retired_key_is_destroyed_only_after_the_grace() {
     for _ in 0..3 {
         assert_eq!(store.tend_seals(History::Whole).await.unwrap(), Tended::default());
     }
-    assert_eq!(ring.keys().len(), 3, "two were made ahead");
+    assert_eq!(ring.keys().len(), 5, "four were made ahead");
 }
 
 #[tokio::test]
@@ -472,12 +473,12 @@ async fn the_facts_of_an_incident_are_sealed() {
     let facts = Some(Facts(CANARY.into()));
     let commit = crate::commit_of(&incident, facts.clone(), observed_at);
     assert_eq!(room.store.commit_incident(commit).await.unwrap(), Outcome::Written);
-    assert_eq!(room.store.incident(&name).await.unwrap().facts, facts);
+    assert_eq!(room.store.incident_facts(&name).await.unwrap(), facts);
     let stored: Vec<u8> = room.connection().hget("{urgence:main}:incident:paris", "facts").unwrap();
     assert!(stored[0] == 2 && !holds(&stored, CANARY) && !room.holds_in_files(CANARY));
     assert_eq!(room.classes(), [Class::Incident]);
     () = room.connection().hset("{urgence:main}:incident:nice", "facts", stored).unwrap();
-    let copied = room.store.incident(&"nice".parse().unwrap()).await;
+    let copied = room.store.incident_facts(&"nice".parse().unwrap()).await;
     assert!(matches!(copied, Err(StoreError::Unreadable { .. })), "another incident's");
 }
 
@@ -487,9 +488,11 @@ async fn the_keys_of_this_month_and_the_next_are_made_ahead() {
     assert_eq!(room.store.tend_seals(History::Whole).await.unwrap(), Tended::default());
     let month = Month::of(now(&*room.store).await);
     let mut made: Vec<_> = room.ring.keys().into_iter().map(|key| key.label).collect();
-    made.sort_unstable_by_key(|label| label.month);
-    let label = |month| Label { desk: "main".parse().unwrap(), month, class: Class::Open };
-    assert_eq!(made, [month, month.next()].map(label));
+    made.sort_unstable();
+    let label = |month, class| Label { desk: "main".parse().unwrap(), month, class };
+    let wanted = [month, month.next()]
+        .map(|month| [Class::Open, Class::Incident].map(|class| label(month, class)));
+    assert_eq!(made, wanted.as_flattened());
     room.store.tend_seals(History::Whole).await.unwrap();
-    assert_eq!(room.ring.keys().len(), 2, "once");
+    assert_eq!(room.ring.keys().len(), 4, "once");
 }

@@ -24,7 +24,7 @@ impl Transition<'_> {
                 }
             }
             Sorting::JoinIncident(incident) => {
-                if case.incident.is_none() && case.ended.is_none() {
+                if case.incident.is_none() {
                     case.incident = Some(incident.clone());
                     self.events.push(Event::IncidentJoined { incident: incident.clone() });
                 }

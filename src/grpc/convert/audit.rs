@@ -70,7 +70,9 @@ fn notice(desk: &DeskName, notice: &Notice) -> wire::AuditNotice {
         What::AuthorityReinstated { authority, version } => {
             wire::AuditNotice { authority: authority.to_string(), number: *version, ..bare }
         }
-        What::IncidentOpened { incident } | What::IncidentClosed { incident } => {
+        What::IncidentOpened { incident }
+        | What::IncidentTold { incident }
+        | What::IncidentClosed { incident } => {
             wire::AuditNotice { subject: incident.to_string(), ..bare }
         }
         What::PolicyReplaced { policy } => {

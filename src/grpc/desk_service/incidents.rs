@@ -1,12 +1,14 @@
-//! Opening and closing incidents.
+//! Opening incidents, adding to their facts, and closing them.
 
 use tonic::Status;
 
 use super::MESSAGE_CHARS;
-use crate::core::incident::{IncidentCommand, JoinRule};
-use crate::core::intake::{Checks, Code, check_country, check_optional_text, incident_tag_input};
+use crate::core::incident::JoinRule;
+use crate::core::intake::{
+    Checks, Code, check_country, check_optional_text, check_text, incident_tag_input,
+};
 use crate::core::{Country, IncidentName, Nature};
-use crate::desk::{Desk, Facts, IncidentStatus, Store};
+use crate::desk::{Desk, Facts, IncidentDeed, IncidentStatus, Store};
 use crate::grpc::convert::words::nature;
 use crate::grpc::convert::{duration, timestamp};
 use crate::grpc::identity::Callers;
@@ -29,6 +31,10 @@ pub(super) async fn open_incident<S: Store>(
         let fix = "send the incident_reference that cases join by, or the natures that do";
         checks.violation("tag", Code::Required, fix);
     }
+    if message.natures.is_empty() && !message.countries.is_empty() {
+        let fix = "send natures as well, or no countries; those who gave the tag join from all";
+        checks.violation("countries", Code::Contradiction, fix);
+    }
     let natures = read_natures(&mut checks, &message.natures);
     let countries = read_countries(&mut checks, &message.countries);
     let ((request_id, desk), name) = valid(checks, request_id.zip(desk).zip(name))?;
@@ -38,11 +44,35 @@ pub(super) async fn open_incident<S: Store>(
         natures: natures.into_iter().collect(),
         countries: countries.into_iter().collect(),
     };
-    let command = IncidentCommand::Open(name.clone(), rule);
-    let facts = (!message.facts.is_empty()).then(|| Facts(message.facts.into_bytes().into()));
-    let done = desk.act_on_incident(&name, &act, &command, facts).await.map_err(status::error)?;
+    let told = (!message.facts.is_empty()).then(|| facts(&message.facts));
+    let deed = IncidentDeed::Open(rule, told);
+    let done = desk.act_on_incident(&name, &act, &deed).await.map_err(status::error)?;
     let replayed = done.is_replayed;
-    Ok(wire::OpenIncidentResponse { incident: Some(incident(&desk, done.status)), replayed })
+    // Their own words; who reads those of others is recorded where a case is read.
+    let incident = wire::Incident { facts: message.facts, ..incident(&desk, done.status) };
+    Ok(wire::OpenIncidentResponse { incident: Some(incident), replayed })
+}
+
+pub(super) async fn add_incident_facts<S: Store>(
+    edge: Edge<S>,
+    caller: Callers,
+    message: wire::AddIncidentFactsRequest,
+) -> Result<wire::AddIncidentFactsResponse, Status> {
+    let mut checks = Checks::default();
+    let request_id = checks.name("request_id", &message.request_id);
+    let desk = edge.desk(&mut checks, &message.desk);
+    let name = checks.name::<IncidentName>("incident", &message.incident);
+    check_text(&mut checks, "facts", &message.facts, MESSAGE_CHARS);
+    let ((request_id, desk), name) = valid(checks, request_id.zip(desk).zip(name))?;
+    let act = act(caller.at(&desk), "AddIncidentFacts", request_id, &message);
+    let deed = IncidentDeed::AddFacts(facts(&message.facts));
+    let done = desk.act_on_incident(&name, &act, &deed).await.map_err(status::error)?;
+    let replayed = done.is_replayed;
+    Ok(wire::AddIncidentFactsResponse { incident: Some(incident(&desk, done.status)), replayed })
+}
+
+fn facts(text: &str) -> Facts {
+    Facts(text.as_bytes().into())
 }
 
 fn read_natures(checks: &mut Checks, sent: &[i32]) -> Vec<Nature> {
@@ -79,20 +109,18 @@ pub(super) async fn close_incident<S: Store>(
     let name = checks.name::<IncidentName>("incident", &message.incident);
     let ((request_id, desk), name) = valid(checks, request_id.zip(desk).zip(name))?;
     let act = act(caller.at(&desk), "CloseIncident", request_id, &message);
-    let done = desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await;
+    let done = desk.act_on_incident(&name, &act, &IncidentDeed::Close).await;
     let done = done.map_err(status::error)?;
     let replayed = done.is_replayed;
-    // Who reads the facts is recorded where a case is read.
-    let status = IncidentStatus { facts: None, ..done.status };
-    Ok(wire::CloseIncidentResponse { incident: Some(incident(&desk, status)), replayed })
+    Ok(wire::CloseIncidentResponse { incident: Some(incident(&desk, done.status)), replayed })
 }
 
-/// An incident and how it stands.
+/// An incident and how it stands, without the facts told of it.
 pub(in crate::grpc) fn incident<S: Store>(
     desk: &Desk<S>,
     status: IncidentStatus,
 ) -> wire::Incident {
-    let IncidentStatus { incident, facts, figures } = status;
+    let IncidentStatus { incident, figures } = status;
     let objective = desk.live().objective;
     wire::Incident {
         name: incident.name.to_string(),
@@ -103,9 +131,7 @@ pub(in crate::grpc) fn incident<S: Store>(
         opened_by: incident.opened_by.to_string(),
         opened_at: Some(timestamp(incident.opened_at)),
         closed_at: incident.closed_at.map(timestamp),
-        facts: facts
-            .map(|facts| String::from_utf8_lossy(&facts.0).into_owned())
-            .unwrap_or_default(),
+        facts: String::new(),
         figures: Some(wire::IncidentFigures {
             cases: figures.cases,
             unanswered: figures.unanswered,
@@ -114,6 +140,8 @@ pub(in crate::grpc) fn incident<S: Store>(
             ended_within_share: figures.ended_within_share,
             objective: Some(duration(objective.answered_within)),
             share: Some(duration(objective.share_within)),
+            overdue: figures.overdue,
+            overdue_share: figures.overdue_share,
         }),
     }
 }

@@ -179,6 +179,13 @@ impl<S: Store> DeskService for DeskCalls<S> {
         self.0.serve("OpenIncident", request, incidents::open_incident).await
     }
 
+    async fn add_incident_facts(
+        &self,
+        request: Request<wire::AddIncidentFactsRequest>,
+    ) -> Result<Response<wire::AddIncidentFactsResponse>, Status> {
+        self.0.serve("AddIncidentFacts", request, incidents::add_incident_facts).await
+    }
+
     async fn close_incident(
         &self,
         request: Request<wire::CloseIncidentRequest>,

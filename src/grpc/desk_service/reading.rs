@@ -31,10 +31,7 @@ pub(super) async fn get<S: Store>(
     let by = caller.at(&desk).actor();
     let contents = desk.read(&case, by, ShownTo::Desk).await.map_err(status::error)?;
     let opened = open(id, &contents, Reader::Desk)?;
-    let facts = match &case.incident {
-        Some(name) => desk.incident_facts(name).await.map_err(status::error)?,
-        None => None,
-    };
+    let facts = desk.facts_shown(&case).await.map_err(status::error)?;
     Ok(wire::DeskServiceGetResponse {
         case: Some(convert::case(desk.name(), &case)),
         request: opened.request,

@@ -60,9 +60,9 @@ pub(super) fn encode_notice(notice: &Notice) -> StoredNotice {
         What::AuthorityReinstated { authority, version } => {
             StoredNotice { authority: authority.to_string(), number: *version, ..base }
         }
-        What::IncidentOpened { incident } | What::IncidentClosed { incident } => {
-            StoredNotice { name: incident.to_string(), ..base }
-        }
+        What::IncidentOpened { incident }
+        | What::IncidentTold { incident }
+        | What::IncidentClosed { incident } => StoredNotice { name: incident.to_string(), ..base },
         What::PolicyReplaced { policy } => StoredNotice { address: policy.0.to_vec(), ..base },
         What::RegistryReplaced { registry } => StoredNotice {
             address: registry.map(|version| version.to_vec()).unwrap_or_default(),
@@ -100,6 +100,7 @@ pub(super) fn decode_notice(stored: StoredNotice) -> Result<Notice, Unreadable> 
             What::AuthorityReinstated { authority: authority()?, version: stored.number }
         }
         "incident_opened" => What::IncidentOpened { incident: name()? },
+        "incident_told" => What::IncidentTold { incident: name()? },
         "incident_closed" => What::IncidentClosed { incident: name()? },
         "policy_replaced" => What::PolicyReplaced {
             policy: PolicyId(field(WHAT, "address", stored.address.clone().try_into().ok())?),

@@ -10,9 +10,9 @@ use std::time::Duration;
 use inner::Inner;
 
 use super::{
-    AuditEdge, Commit, Contents, Cursor, Due, Entry, Figures, IncidentCommit, Index, Inspected,
-    Inspection, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position, ScanCursor,
-    SeenItem, StandingCommit, Store, StoreError, codec,
+    AuditEdge, Commit, Contents, Cursor, Due, Entry, Facts, Figures, IncidentCommit, Index,
+    Inspected, Inspection, Kept, Loaded, LoadedIncident, LoadedStanding, Outcome, Position,
+    ScanCursor, SeenItem, StandingCommit, Store, StoreError, Versioned, codec,
 };
 use crate::core::memory::ActKey;
 use crate::core::{
@@ -69,8 +69,14 @@ impl Store for MemoryStore {
         self.load(ids).await
     }
 
-    async fn fence(&self, id: CaseId, version: u64) -> Result<bool, StoreError> {
-        Ok(self.lock().cases.get(&id).is_some_and(|(found, _)| *found >= version))
+    async fn fence(&self, value: &Versioned, version: u64) -> Result<bool, StoreError> {
+        let inner = self.lock();
+        let found = match value {
+            Versioned::Case(id) => inner.cases.get(id).map(|(found, _)| *found),
+            Versioned::Incident(name) => inner.incidents.get(name).map(|(found, ..)| *found),
+            Versioned::Standing(name) => inner.standings.get(name).map(|(found, _)| *found),
+        };
+        Ok(found.is_some_and(|found| found >= version))
     }
 
     async fn settled(&self, cursor: Cursor) -> Result<bool, StoreError> {
@@ -84,8 +90,11 @@ impl Store for MemoryStore {
             codec::decode_incident(name.clone(), *version, state)
                 .expect("what was encoded is readable")
         });
-        let facts = stored.and_then(|(_, _, facts)| facts.clone());
-        Ok(LoadedIncident { now: inner.now, incident, facts })
+        Ok(LoadedIncident { now: inner.now, incident })
+    }
+
+    async fn incident_facts(&self, name: &IncidentName) -> Result<Option<Facts>, StoreError> {
+        Ok(self.lock().incidents.get(name).and_then(|(_, _, facts)| facts.clone()))
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {

@@ -63,6 +63,7 @@ pub(super) const LIKELY_DUPLICATES: &str = "urgence_likely_duplicates_total";
 pub(super) const PURGED: &str = "urgence_purged_total";
 pub(super) const LANE: &str = "urgence_lane_cases";
 pub(super) const OPEN_INCIDENTS: &str = "urgence_open_incidents";
+pub(super) const INCIDENT_OVERDUE: &str = "urgence_incident_overdue_cases";
 pub(super) const SPANS_DROPPED: &str = "urgence_spans_dropped_total";
 pub(super) const BUILD: &str = "urgence_build_info";
 
@@ -193,6 +194,11 @@ fn describe_outcomes() {
     describe_counter!(PURGED, Unit::Count, "Cases of which a tombstone is left");
     describe_gauge!(LANE, Unit::Count, "Cases waiting to be claimed, by lane; max");
     describe_gauge!(OPEN_INCIDENTS, Unit::Count, "Open incidents; max");
+    describe_gauge!(
+        INCIDENT_OVERDUE,
+        Unit::Count,
+        "Cases of open incidents that have not ended though the objective is over; max"
+    );
 }
 
 fn describe_machinery() {

@@ -19,11 +19,12 @@ use catalogue::{
     ACCEPT_SECONDS, ACCEPTED, ADMISSIONS, BREACHES, CLAIM_SECONDS, CLAIMS, CLAIMS_LOST,
     CLOCK_JUMPS, CLOCK_MARKS, CLOCK_OFFSET_SECONDS, COMMIT_BATCH, COMMIT_RETRIES, COMMIT_SECONDS,
     DISCLOSURES, EVENTS, EVENTS_PARKED, EVENTS_TRIMMED, FAILED_WAKES, FIGURES_AGE_SECONDS,
-    FIRST_RESPONSE_SECONDS, FIRST_RESPONSES, LANE, LIKELY_DUPLICATES, NEXT_WAKE_SECONDS,
-    OLDEST_SECONDS, OPEN_INCIDENTS, OUTBOX_AGE_SECONDS, OUTCOME_SECONDS, OUTCOMES, OVERDUE, PAGES,
-    PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY, REDIS_MEMORY_MAX, REDIS_UP, REPLIES,
-    RISKS, RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS, SPANS_DROPPED, SUBMITS,
-    TICK_AGE_SECONDS, TICK_SECONDS, UNANSWERED, VERIFICATIONS, WAKES_OVERDUE, WATCHES,
+    FIRST_RESPONSE_SECONDS, FIRST_RESPONSES, INCIDENT_OVERDUE, LANE, LIKELY_DUPLICATES,
+    NEXT_WAKE_SECONDS, OLDEST_SECONDS, OPEN_INCIDENTS, OUTBOX_AGE_SECONDS, OUTCOME_SECONDS,
+    OUTCOMES, OVERDUE, PAGES, PURGED, QUESTIONS, READY, REDIS_DURABLE, REDIS_MEMORY,
+    REDIS_MEMORY_MAX, REDIS_UP, REPLIES, RISKS, RPC_SECONDS, RPCS, RUNG_LATENESS_SECONDS, RUNGS,
+    SPANS_DROPPED, SUBMITS, TICK_AGE_SECONDS, TICK_SECONDS, UNANSWERED, VERIFICATIONS,
+    WAKES_OVERDUE, WATCHES,
 };
 
 pub use catalogue::install;
@@ -95,6 +96,7 @@ pub fn desk_known(desk: &DeskName) {
     figures(desk, &Figures::default());
     gauge!(FAILED_WAKES, "desk" => desk.to_string()).set(0.0);
     gauge!(OPEN_INCIDENTS, "desk" => desk.to_string()).set(0.0);
+    gauge!(INCIDENT_OVERDUE, "desk" => desk.to_string()).set(0.0);
     gauge!(TICK_AGE_SECONDS, "desk" => desk.to_string()).set(0.0);
     gauge!(FIGURES_AGE_SECONDS, "desk" => desk.to_string()).set(0.0);
     paging::desk_known(desk);
@@ -233,6 +235,11 @@ pub fn ticked(desk: &DeskName, took: Duration, failed: usize) {
 /// Shows how many incidents are open.
 pub fn open_incidents(desk: &DeskName, count: usize) {
     gauge!(OPEN_INCIDENTS, "desk" => desk.to_string()).set(count as f64);
+}
+
+/// Shows how many cases of open incidents have not ended though the objective is over.
+pub fn incident_overdue(desk: &DeskName, count: u32) {
+    gauge!(INCIDENT_OVERDUE, "desk" => desk.to_string()).set(f64::from(count));
 }
 
 /// Records the size of a batch of writes.

@@ -22,6 +22,7 @@ fn every_what() -> Vec<What> {
         | What::AuthoritySuspended { .. }
         | What::AuthorityReinstated { .. }
         | What::IncidentOpened { .. }
+        | What::IncidentTold { .. }
         | What::IncidentClosed { .. }
         | What::PolicyReplaced { .. }
         | What::RegistryReplaced { .. }
@@ -39,6 +40,7 @@ fn every_what() -> Vec<What> {
         refused(u64::MAX),
         What::AuthorityReinstated { authority: authority(), version: 8 },
         What::IncidentOpened { incident: incident() },
+        What::IncidentTold { incident: incident() },
         What::IncidentClosed { incident: incident() },
         What::PolicyReplaced { policy: PolicyId([9; 16]) },
         What::RegistryReplaced { registry: Some([10; 16]) },
@@ -57,7 +59,7 @@ fn every_what() -> Vec<What> {
         version: 11,
         reason,
     }));
-    assert_eq!(all.iter().map(kinds).collect::<BTreeSet<_>>().len(), 11, "one of every kind");
+    assert_eq!(all.iter().map(kinds).collect::<BTreeSet<_>>().len(), 12, "one of every kind");
     all
 }
 

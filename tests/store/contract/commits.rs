@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use urgence::core::projection::Place;
 use urgence::core::{Case, Deed, Intake, Lane, Policy, Timestamp};
-use urgence::store::{Commit, Cursor, Index, Note, Outcome, Position, Said, Store};
+use urgence::store::{Commit, Cursor, Index, Note, Outcome, Position, Said, Store, Versioned};
 
 use super::{
     Backend, EMERGENCY, MINUTE, SOMEBODY, accept, accept_this, all_of, indexes, officer_of, rules,
@@ -53,8 +53,8 @@ pub(super) async fn accepting_writes_the_case_and_every_index(backend: &impl Bac
     assert_eq!((due.ids, due.nameless, due.next_at), (vec![], 0, Some(at + MINUTE)));
     let changes = every_change(store).await;
     assert_eq!(changes, [next.change()]);
-    assert!(store.fence(id, 1).await.unwrap());
-    assert!(!store.fence(id, 2).await.unwrap(), "nobody has written that yet");
+    assert!(store.fence(&Versioned::Case(id), 1).await.unwrap());
+    assert!(!store.fence(&Versioned::Case(id), 2).await.unwrap(), "nobody has written that yet");
 }
 
 pub(super) async fn a_conflict_writes_nothing(backend: &impl Backend) {

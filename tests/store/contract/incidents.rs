@@ -61,8 +61,10 @@ async fn notices(store: &impl Store) -> Vec<What> {
 
 /// Everything that is known of an incident, and of all there are.
 async fn found(store: &impl Store, name: &str) -> (Option<Incident>, Option<Facts>, Vec<Incident>) {
-    let loaded = store.incident(&name.parse().unwrap()).await.unwrap();
-    (loaded.incident, loaded.facts, store.incidents().await.unwrap())
+    let name = name.parse().unwrap();
+    let incident = store.incident(&name).await.unwrap().incident;
+    let facts = store.incident_facts(&name).await.unwrap();
+    (incident, facts, store.incidents().await.unwrap())
 }
 
 pub(super) async fn an_incident_is_written_and_found_by_its_name(backend: &impl Backend) {

@@ -1,16 +1,16 @@
 //! An incident's cases wait in a lane of their own while it is open, whichever process opened it.
 
 use urgence::core::incident::{
-    IncidentCommand, IncidentDecision, IncidentRefusal, JoinRule, decide_incident,
+    FACTS_CHARS_MAX, IncidentCommand, IncidentDecision, IncidentRefusal, JoinRule, decide_incident,
 };
 use urgence::core::{
     Act, CaseId, Deed, Event, FirstResponseKind, IncidentName, Lane, Nature, RequestDigest,
 };
-use urgence::desk::{Error, Facts, IncidentDone, Sorter};
+use urgence::desk::{Error, Facts, IncidentDeed, IncidentDone, Sort, Sorter};
 use urgence::store::{Index, Outcome, Store};
 
 use super::{
-    EMERGENCY, Replica, START, changes, fingerprint, list, memory, on_redis, plain, tagged,
+    EMERGENCY, HOUR, Replica, START, changes, fingerprint, list, memory, on_redis, plain, tagged,
 };
 use crate::support::make::{act, intake, ms};
 use crate::support::proxy::{Fault, Proxy};
@@ -37,15 +37,13 @@ impl<S: Store> Replica<S> {
         let name: IncidentName = name.parse().unwrap();
         let act = by_supervisor(&format!("open-{name}"));
         let facts = Some(Facts(b"what is known".into()));
-        self.desk
-            .act_on_incident(&name.clone(), &act, &IncidentCommand::Open(name, rule), facts)
-            .await
+        self.desk.act_on_incident(&name, &act, &IncidentDeed::Open(rule, facts)).await
     }
 
     async fn close(&self, name: &str) -> Result<IncidentDone, Error> {
         let act = by_supervisor(&format!("close-{name}"));
         let name = name.parse().unwrap();
-        self.desk.act_on_incident(&name, &act, &IncidentCommand::Close, None).await
+        self.desk.act_on_incident(&name, &act, &IncidentDeed::Close).await
     }
 }
 
@@ -82,7 +80,8 @@ async fn lanes_follow_the_incident(store: std::sync::Arc<impl Store>) {
     let opened = replica.open("paris").await.unwrap();
     assert!(!opened.is_replayed);
     assert_eq!((opened.status.figures.cases, opened.status.figures.unanswered), (2, 2));
-    assert_eq!(opened.status.facts, Some(Facts(b"what is known".into())));
+    let told = async || store.incident_facts(&paris()).await.unwrap();
+    assert_eq!(told().await, Some(Facts(b"what is known".into())));
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, [waits]);
     assert_eq!(lane(store.as_ref(), Lane::Ordinary).await, sorted([other, untagged]));
     // What somebody holds returns to the lane in which it belongs by now.
@@ -95,22 +94,23 @@ async fn lanes_follow_the_incident(store: std::sync::Arc<impl Store>) {
     assert_eq!((new.version, &new.incident), (1, &Some(paris())));
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted([held, waits, new.id]));
     assert_eq!(replica.desk.incident(&paris()).await.unwrap().figures.cases, 3);
-    assert_eq!(replica.desk.open_incidents().await.unwrap().len(), 1);
     // Sorting again moves nothing.
-    replica.desk.sort_lanes().await.unwrap();
+    replica.desk.sort_lanes(Sort::Waiting).await.unwrap();
     assert_eq!(moves(store.as_ref()).await, (3, 0));
 
     let again = replica.claim_next("again").await.unwrap();
     let closed = replica.close("paris").await.unwrap();
     assert!(!closed.is_replayed && closed.status.incident.closed_at.is_some());
-    assert_eq!(closed.status.facts, Some(Facts(b"what is known".into())), "they stay told");
+    assert_eq!(told().await, Some(Facts(b"what is known".into())), "they stay told");
     assert_eq!(closed.status.figures.cases, 3, "they are still its cases");
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
     assert_eq!(lane(store.as_ref(), Lane::Ordinary).await.len(), 4);
     assert_eq!(load(store.as_ref(), again).await.unwrap().incident, None);
     assert_eq!(moves(store.as_ref()).await, (3, 3));
     assert_eq!(list(store.as_ref(), &Index::Incident(paris())).await.len(), 3);
-    assert_eq!(replica.desk.open_incidents().await.unwrap().len(), 0);
+    let shown = replica.desk.incidents_shown().await.unwrap();
+    assert_eq!(shown.len(), 1, "its figures are its result");
+    assert!(shown[0].incident.closed_at.is_some() && shown[0].figures == closed.status.figures);
     let late = replica.submit(tagged("late", EMERGENCY, "paris")).await;
     assert_eq!(late.incident, None);
 }
@@ -134,16 +134,16 @@ async fn an_act_on_an_incident_is_done_once() {
     let first = replica.open("paris").await.unwrap();
     let again = replica.open("paris").await.unwrap();
     assert!(again.is_replayed && again.status.incident == first.status.incident);
-    let refused = async |name: &str, act: &Act, command: IncidentCommand| match replica
+    let refused = async |name: &str, act: &Act, deed: IncidentDeed| match replica
         .desk
-        .act_on_incident(&name.parse().unwrap(), act, &command, None)
+        .act_on_incident(&name.parse().unwrap(), act, &deed)
         .await
     {
         Err(Error::Incident(refusal)) => refusal,
         other => panic!("not refused by a rule: {other:?}"),
     };
-    let open = || IncidentCommand::Open(paris(), JoinRule::default());
-    let (other, close) = (by_supervisor("other"), IncidentCommand::Close);
+    let open = || IncidentDeed::Open(JoinRule::default(), None);
+    let (other, close) = (by_supervisor("other"), IncidentDeed::Close);
     assert_eq!(refused("paris", &other, open()).await, IncidentRefusal::NameTaken);
     assert_eq!(refused("lyon", &other, close.clone()).await, IncidentRefusal::NotFound);
     let mut reused = by_supervisor("open-paris");
@@ -155,6 +155,105 @@ async fn an_act_on_an_incident_is_done_once() {
     assert_eq!(moves(store.as_ref()).await, (1, 1));
     let missing = replica.desk.incident(&"lyon".parse().unwrap()).await;
     assert!(matches!(missing, Err(Error::Incident(IncidentRefusal::NotFound))), "{missing:?}");
+}
+
+/// Two people who write at once lose nothing of each other's words, and nobody adds for ever.
+#[tokio::test]
+async fn facts_are_added_one_after_another() {
+    let store = memory();
+    let (one, two) = (Replica::start(plain(), &store), Replica::start(plain(), &store));
+    let add = async |replica: &Replica<_>, request_id: &str, words: &str| {
+        let deed = IncidentDeed::AddFacts(Facts(words.as_bytes().into()));
+        replica.desk.act_on_incident(&paris(), &by_supervisor(request_id), &deed).await
+    };
+    let told = async || {
+        let facts = store.incident_facts(&paris()).await.unwrap().unwrap();
+        String::from_utf8(facts.0.to_vec()).unwrap()
+    };
+    let missing = add(&one, "early", "nothing").await;
+    assert!(matches!(missing, Err(Error::Incident(IncidentRefusal::NotFound))), "{missing:?}");
+    one.open("paris").await.unwrap();
+    let (first, second) = tokio::join!(add(&one, "1", "Two scenes."), add(&two, "2", "Three."));
+    let versions = [first, second].map(|done| done.unwrap().status.incident.version);
+    assert_eq!(versions.iter().max(), Some(&3));
+    let both = told().await;
+    assert!(both.starts_with("what is known\n\n"), "{both}");
+    assert!(both.contains("\n\nTwo scenes.") && both.contains("\n\nThree."), "{both}");
+    let again = add(&two, "2", "Three.").await.unwrap();
+    assert!(again.is_replayed && told().await == both);
+    let long = "é".repeat(FACTS_CHARS_MAX - both.chars().count() - 2);
+    let too_long = add(&one, "3", &format!("{long}é")).await;
+    assert!(matches!(too_long, Err(Error::Incident(IncidentRefusal::FactsTooLong))));
+    add(&one, "4", &long).await.unwrap();
+    assert_eq!(told().await.chars().count(), FACTS_CHARS_MAX);
+    one.close("paris").await.unwrap();
+    let late = add(&one, "5", "late").await;
+    assert!(matches!(late, Err(Error::Incident(IncidentRefusal::Closed))), "{late:?}");
+    assert!(add(&one, "4", &long).await.unwrap().is_replayed);
+}
+
+/// What neither waits nor is held when the incident is opened belongs to it all the same.
+#[tokio::test]
+async fn what_was_asked_or_has_ended_joins_at_the_opening() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    let old = replica.submit(tagged("old", EMERGENCY, "paris")).await.id;
+    replica.act(old, "c", Deed::Claim).await;
+    replica.act(old, "a", Deed::Respond(1, FirstResponseKind::NoData)).await;
+    store.set_now(START + ms(1));
+    let asked = replica.submit(tagged("asked", EMERGENCY, "paris")).await.id;
+    replica.act(asked, "c", Deed::Claim).await;
+    replica.act(asked, "a", Deed::Respond(1, FirstResponseKind::NeedInformation)).await;
+    replica.act(asked, "r", Deed::Release(1)).await;
+    let ended = replica.submit(tagged("ended", EMERGENCY, "paris")).await.id;
+    replica.act(ended, "c", Deed::Claim).await;
+    replica.act(ended, "a", Deed::Respond(1, FirstResponseKind::NoData)).await;
+    let waits = replica.submit(tagged("waits", EMERGENCY, "paris")).await.id;
+    // A day after the second of them, and more than one after the first.
+    store.set_now(START + ms(1) + HOUR * 24);
+    let opened = replica.open("paris").await.unwrap().status.figures;
+    assert_eq!((opened.cases, opened.ended, opened.unanswered), (3, 1, 1));
+    assert_eq!((opened.overdue, opened.overdue_share), (2, 2));
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, [waits]);
+    assert_eq!(load(store.as_ref(), old).await.unwrap().incident, None);
+    replica.act(asked, "p", Deed::ProvideInformation).await;
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, sorted([waits, asked]));
+}
+
+/// One pass moves a case from the incident that is closed, or no longer about it, to the other.
+#[tokio::test]
+async fn a_case_of_two_incidents_goes_over_to_the_other_at_once() {
+    let store = memory();
+    let replica = Replica::start(plain(), &store);
+    replica.open("paris").await.unwrap();
+    let case = replica.submit(tagged("1", EMERGENCY, "paris")).await.id;
+    let rule = JoinRule { natures: [EMERGENCY].into(), ..JoinRule::default() };
+    replica.open_with("children", rule).await.unwrap();
+    let incident = async || load(store.as_ref(), case).await.unwrap().incident;
+    assert_eq!(incident().await, Some(paris()));
+    replica.close("paris").await.unwrap();
+    assert_eq!(incident().await, "children".parse().ok());
+    assert_eq!(lane(store.as_ref(), Lane::Incident).await, [case]);
+    replica.act(case, "n", Deed::Reclassify(Some(Nature::TerrorismInProgress), None)).await;
+    replica.desk.sort_lanes(Sort::Waiting).await.unwrap();
+    assert_eq!((incident().await, lane(store.as_ref(), Lane::Ordinary).await), (None, vec![case]));
+}
+
+/// A key of the facts that is lost takes nothing with it but the facts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_key_of_the_facts_all_else_goes_on() {
+    let (redis, store) = on_redis().await;
+    let replica = Replica::start(plain(), &store);
+    replica.open("paris").await.unwrap();
+    let case = replica.submit(tagged("1", EMERGENCY, "paris")).await;
+    let shown = replica.desk.facts_shown(&case).await.unwrap();
+    assert_eq!(shown, Some(Facts(b"what is known".into())));
+    let lost = ["HSET", "{urgence:main}:incident:paris", "facts", "\u{2}sealed by nobody"];
+    redis.command(&lost);
+    assert!(store.incident_facts(&paris()).await.is_err());
+    assert_eq!(replica.desk.facts_shown(&case).await.unwrap(), None);
+    assert_eq!(replica.desk.incidents_shown().await.unwrap().len(), 1);
+    assert!(replica.close("paris").await.unwrap().status.incident.closed_at.is_some());
 }
 
 #[tokio::test]
@@ -221,7 +320,7 @@ async fn another_replica_learns_of_it_by_sorting() {
     let early = second.submit(tagged("early", EMERGENCY, "paris")).await;
     assert_eq!(early.incident, None);
     assert_eq!(lane(store.as_ref(), Lane::Ordinary).await, [early.id]);
-    second.desk.sort_lanes().await.unwrap();
+    second.desk.sort_lanes(Sort::Waiting).await.unwrap();
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, [early.id]);
     let later = second.submit(tagged("later", EMERGENCY, "paris")).await;
     assert_eq!((later.version, later.incident), (1, Some(paris())));
@@ -229,7 +328,7 @@ async fn another_replica_learns_of_it_by_sorting() {
     first.close("paris").await.unwrap();
     let late = second.submit(tagged("late", EMERGENCY, "paris")).await;
     assert_eq!(late.incident, Some(paris()));
-    second.desk.sort_lanes().await.unwrap();
+    second.desk.sort_lanes(Sort::Waiting).await.unwrap();
     assert_eq!(lane(store.as_ref(), Lane::Incident).await, []);
     assert_eq!(lane(store.as_ref(), Lane::Ordinary).await.len(), 3);
     assert_eq!(second.submit(tagged("last", EMERGENCY, "paris")).await.incident, None);

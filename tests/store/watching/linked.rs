@@ -12,8 +12,9 @@ use urgence::core::{
 };
 use urgence::desk::{Contents, Cursor, Due, Index, Position, ScanCursor};
 use urgence::store::{
-    AuditEdge, Commit, Entry, Figures, IncidentCommit, Inspected, Kept, Loaded, LoadedIncident,
-    LoadedStanding, MemoryStore, Outcome, SeenItem, StandingCommit, Store, StoreError,
+    AuditEdge, Commit, Entry, Facts, Figures, IncidentCommit, Inspected, Kept, Loaded,
+    LoadedIncident, LoadedStanding, MemoryStore, Outcome, SeenItem, StandingCommit, Store,
+    StoreError, Versioned,
 };
 
 /// How the link is.
@@ -123,8 +124,8 @@ impl Store for Linked {
         self.load_through(ids).await
     }
 
-    async fn fence(&self, id: CaseId, version: u64) -> Result<bool, StoreError> {
-        self.read().await?.fence(id, version).await
+    async fn fence(&self, value: &Versioned, version: u64) -> Result<bool, StoreError> {
+        self.read().await?.fence(value, version).await
     }
 
     async fn settled(&self, cursor: Cursor) -> Result<bool, StoreError> {
@@ -133,6 +134,10 @@ impl Store for Linked {
 
     async fn incident(&self, name: &IncidentName) -> Result<LoadedIncident, StoreError> {
         self.read().await?.incident(name).await
+    }
+
+    async fn incident_facts(&self, name: &IncidentName) -> Result<Option<Facts>, StoreError> {
+        self.read().await?.incident_facts(name).await
     }
 
     async fn incidents(&self) -> Result<Vec<Incident>, StoreError> {
