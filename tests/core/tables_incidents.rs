@@ -1,6 +1,5 @@
 //! One event behind many cases, and what comes of comparing cases with it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use urgence::core::incident::{
@@ -9,8 +8,8 @@ use urgence::core::incident::{
 };
 use urgence::core::projection::{Place, project};
 use urgence::core::{
-    Act, Band, Case, CaseId, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane,
-    Nature, Sorting,
+    Act, Band, Case, Command, Deed, Event, FirstResponseKind, Incident, IncidentName, Lane, Nature,
+    Sorting,
 };
 
 use crate::make::{IN_PROGRESS, Story, act, at, fingerprint, minutes};
