@@ -337,3 +337,64 @@ pub(super) const fn code_name(code: Code) -> &'static str {
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    /// What the manual says of a reason, from its first word on.
+    fn manual(reason: &str) -> String {
+        let text = include_str!("../../proto/urgence/v1/error.proto");
+        let before = text.split(&format!("  ERROR_REASON_{reason} = ")).next().unwrap();
+        let comment = before.rsplit(";\n").next().unwrap();
+        comment.trim_start().trim_start_matches("// ").to_owned()
+    }
+
+    #[test]
+    fn each_reason_comes_with_the_code_that_the_manual_gives_it() {
+        let retry_after = Duration::from_secs(1);
+        let statuses = [
+            bad_token(),
+            bad_caller(),
+            watch_aged(),
+            certificate_over(),
+            caller_unknown(),
+            method_not_allowed(),
+            malformed_message(),
+            message_too_large(),
+            caller_too_fast(retry_after),
+            too_many_watches(1),
+            deadline_exceeded(),
+            fault(),
+            proof_not_ready(String::new(), retry_after),
+            no_record(""),
+            case_not_found(),
+            error(Error::NotEntitled(NotEntitled::NotValid)),
+            error(Error::NotDurable { problem: String::new() }),
+            error(Error::BudgetSpent { retry_after }),
+            error(Error::StoreBusy { retry_after }),
+            error(Error::Contended),
+            error(Error::TooOld),
+            error(Error::Superseded),
+            error(Error::Stopping),
+            error(Error::Refused(Refusal::CallbackNumberTooNew)),
+            error(Error::Refused(Refusal::RecipientKeyTooNew)),
+            error(Error::Refused(Refusal::RequestIdReused)),
+            error(Error::Refused(Refusal::EpochOver)),
+        ];
+        for status in statuses {
+            let reason = status.get_details_error_info().unwrap().reason;
+            let (code, said) = (code_name(status.code()), manual(&reason));
+            assert!(said.starts_with(code), "{reason}: {code}, and the manual says {said}");
+            assert_eq!(
+                status.get_details_retry_info().is_some(),
+                said.contains("google.rpc.RetryInfo"),
+                "{reason}: {said}"
+            );
+        }
+    }
+}

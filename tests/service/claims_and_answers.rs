@@ -415,3 +415,48 @@ async fn ask_for_information() {
     let over = ended(&stage, &ana).await;
     assert_forbidden(ana.tries(over.ask()).await, "CASE_ENDED");
 }
+
+/// A first response is a fact: it counts when the claim it was given under has ended, once, and no
+/// longer when the case has.
+#[tokio::test]
+async fn an_answer_is_a_fact_and_is_given_once() {
+    let short = policy("").replace("lease = \"5m\"", "lease = \"1s\"");
+    let stage = Stage::with_policy(&short);
+    let (ana, bo, portal) = (stage.caller(ANA), stage.caller(BO), stage.caller(FRENCH));
+    let late = held(&stage, &ana).await;
+    eventually("the claim is lost", PATIENCE, async || {
+        ana.sees(&late.name).await.case.unwrap().claim.is_none()
+    })
+    .await;
+    assert_error(ana.tries(late.renew()).await, Code::Aborted, "EPOCH_OVER");
+    assert_error(ana.tries(late.release()).await, Code::Aborted, "EPOCH_OVER");
+    // Somebody else has taken it meanwhile; the authority has the answer all the same.
+    bo.claims(&late.name).await;
+    let answered = ana.does_once(late.in_progress(), |other| other.epoch = 2).await;
+    let response = answered.first_response.unwrap();
+    assert!(response.is_claim_lost && response.responder == "ana");
+    let shown = portal.is_shown(&late.name).await.case.unwrap().first_response.unwrap();
+    assert!(!shown.is_claim_lost, "which claim it was is the desk's own");
+    assert_forbidden(bo.tries(late.in_progress()).await, "ALREADY_ANSWERED");
+
+    let taken_back = held(&stage, &ana).await;
+    portal.does(taken_back.case().withdraw()).await;
+    ana.does(taken_back.confirm_withdrawal()).await;
+    assert_forbidden(ana.tries(taken_back.in_progress()).await, "CASE_ENDED");
+}
+
+#[tokio::test]
+async fn a_claim_and_its_end_are_done_once() {
+    let stage = Stage::open();
+    let ana = stage.caller(ANA);
+    let mine = held(&stage, &ana).await;
+    let released = ana.does_once(mine.release(), |other| other.epoch = 2).await;
+    assert!(released.claim.is_none());
+    let claim = wire::ClaimRequest { request_id: "c".to_owned(), name: mine.name.clone() };
+    let case = ana.does(claim).await;
+    let epoch = case.claim.unwrap().epoch;
+    assert_eq!(epoch, 2);
+    // The same id names the same act, also where that was of another method.
+    let renew = wire::RenewClaimRequest { request_id: "c".to_owned(), name: mine.name, epoch };
+    assert_error(ana.tries(renew).await, Code::AlreadyExists, "REQUEST_ID_REUSED");
+}

@@ -51,6 +51,13 @@ fn method<A: Act + 'static>(
 
 fn methods() -> Vec<Method> {
     vec![
+        method(ANA, &["request_id", "name"], |case| wire::ClaimRequest {
+            request_id: fresh(),
+            name: case.name.clone(),
+        }),
+        method(ANA, &["request_id", "name", "epoch"], Held::renew),
+        method(ANA, &["request_id", "name", "epoch"], Held::release),
+        method(ANA, &["request_id", "name", "epoch", "message", "answer"], Held::in_progress),
         method(ANA, &["request_id", "name", "epoch", "to"], |case| case.hand_over("bo")),
         method(ANA, &["request_id", "name", "epoch", "message"], Held::update),
         method(ANA, &["request_id", "name", "epoch", "message", "questions"], Held::ask),

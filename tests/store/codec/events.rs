@@ -270,8 +270,14 @@ fn every_event_comes_back_as_it_was_written() {
 #[test]
 fn a_change_of_a_newer_version_is_told_apart() {
     // Nothing is stored behind its event.
-    let bare =
-        Change { actor: None, from: None, to: None, digest: None, ..change(vec![Event::Purged]) };
+    let bare = Change {
+        actor: None,
+        from: None,
+        to: None,
+        shown: None,
+        digest: None,
+        ..change(vec![Event::Purged])
+    };
     let bytes = encode_change(&bare);
     assert_eq!(bytes[..2], [0x08, 1], "the format comes first");
     for format in [0, 3, 127] {
