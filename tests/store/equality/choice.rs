@@ -284,7 +284,9 @@ impl Run {
                 let lowered = case.lowering.as_ref().map(|lowering| lowering.nature);
                 let protection =
                     self.random.is_one_in(6).then(|| self.random.pick(Protection::ALL));
-                Deed::Reclassify(lowered.or(nature), protection)
+                // Few cases are routine; those are raised.
+                let raised = (case.nature == Nature::Routine).then_some(Nature::Kidnapping);
+                Deed::Reclassify(lowered.or(raised).or(nature), protection)
             }
             2 => {
                 let nature =
