@@ -55,11 +55,22 @@ impl FingerprintKey {
     /// The fingerprint of `input`.
     #[must_use]
     pub fn of(&self, input: &str) -> Fingerprint {
+        let mut half = [0; 16];
+        half.copy_from_slice(&self.digest(input)[..16]);
+        Fingerprint(half)
+    }
+
+    /// Another key of the deployment, which tells nothing of this one: all that has this one has it too.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; KEY_BYTES] {
+        // No fingerprint is made of anything that begins so.
+        self.digest(&format!("key {purpose}"))
+    }
+
+    fn digest(&self, input: &str) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(input.as_bytes());
-        let mut half = [0; 16];
-        half.copy_from_slice(&mac.finalize().into_bytes()[..16]);
-        Fingerprint(half)
+        mac.finalize().into_bytes().into()
     }
 }

@@ -42,7 +42,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("pager", &["core", "clock", "telemetry", "store", "config", "outbound", "desk"]),
     ("audit", &["core", "clock", "telemetry", "sign", "store", "desk"]),
     ("auditor", &["core", "clock", "telemetry", "outbound", "desk"]),
-    ("grpc", &["core", "clock", "telemetry", "registry", "transport", "desk", "audit"]),
+    ("grpc", &["core", "clock", "telemetry", "registry", "seal", "transport", "desk", "audit"]),
     ("http", &["telemetry", "transport"]),
     (
         "app",

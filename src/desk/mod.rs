@@ -155,6 +155,11 @@ impl<S: Store> Desk<S> {
         self.fingerprints.of(input)
     }
 
+    /// A key of the deployment for this purpose, the same for all its desks and replicas.
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.fingerprints.derive(purpose)
+    }
+
     /// The store's time now, or a little less.
     pub fn now_estimate(&self) -> Option<Timestamp> {
         self.store.now_estimate()

@@ -16,7 +16,7 @@ use super::watching::{self, Stream};
 use super::wire::case_entry::Said;
 use super::wire::intake_service_server::IntakeService;
 use super::wire::{self, intake_service_watch_request::Scope};
-use super::{records, serve, status, submission, tokens};
+use super::{records, serve, status, submission};
 use crate::clock::monotonic_now;
 use crate::core::intake::{Checks, check_optional_text, check_text};
 use crate::core::policy::live::Holding;
@@ -331,12 +331,12 @@ async fn list<S: Store>(
         return Err(status::case_not_found());
     }
     let scope = format!("list/{}/authority/{authority}", desk.name());
-    let after = tokens::open_page(&scope, &message.page_token)?;
+    let after = edge.tokens.open_page(&scope, &message.page_token)?;
     let index = Index::Authority(authority);
     let (cases, next) = desk.list(&index, after, page_size).await.map_err(status::error)?;
     Ok(wire::IntakeServiceListResponse {
         cases: cases.iter().map(|case| convert::case_status(desk.name(), case)).collect(),
-        next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),
+        next_page_token: edge.tokens.page(&scope, next)?,
     })
 }
 
@@ -375,7 +375,7 @@ async fn watch<S: Store>(
         }
         WatchScope::Authority(_) | WatchScope::Desk => return Err(status::case_not_found()),
     };
-    let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
+    let resume = edge.tokens.open_resume(&token_scope, &message.resume_token)?;
     let room = edge.allowances.watch(&caller.at(&desk).subject)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
     let name = desk.name().clone();

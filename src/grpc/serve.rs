@@ -17,6 +17,7 @@ use super::entries::entry;
 use super::identity::{Callers, Presented};
 use super::records::Records;
 use super::refusals::Refusals;
+use super::tokens::Tokens;
 use super::wire::case_entry::Said as Kind;
 use super::{status, wire};
 use crate::clock::monotonic_now;
@@ -37,6 +38,8 @@ pub(super) struct Edge<S> {
     pub(super) watch_age_max: Duration,
     /// What is proved of each desk.
     pub(super) records: Records,
+    /// Seals where lists and watches go on.
+    pub(super) tokens: Tokens,
     /// What was refused to whom.
     pub(super) refusals: Refusals,
     /// Who makes the call that is being answered, and what lets them.
@@ -53,6 +56,7 @@ impl<S: Store> Clone for Edge<S> {
             stop: self.stop.clone(),
             watch_age_max: self.watch_age_max,
             records: self.records.clone(),
+            tokens: self.tokens.clone(),
             refusals: self.refusals.clone(),
             author: self.author.clone(),
             allowances: Arc::clone(&self.allowances),

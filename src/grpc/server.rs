@@ -27,6 +27,7 @@ use super::records::Records;
 use super::refusals::Refusals;
 use super::serve::Edge;
 use super::status::{self, CONTRACT_CODES};
+use super::tokens::Tokens;
 use super::wire::desk_service_server::DeskServiceServer;
 use super::wire::intake_service_server::IntakeServiceServer;
 use super::wire::oversight_service_server::OversightServiceServer;
@@ -109,6 +110,8 @@ impl<S: Store> GrpcServer<S> {
     pub fn new(desks: Desks<S>) -> Self {
         RULES.iter().for_each(|rule| metrics::rpc_known(rule.label, &CONTRACT_CODES));
         let edge = Edge {
+            // One key serves all desks.
+            tokens: Tokens::new(desks.first().derived_key(Tokens::PURPOSE)),
             desks,
             work: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -10,7 +10,7 @@ use super::convert::{self, name, timestamp};
 use super::desk_service::chosen;
 use super::identity::Callers;
 use super::serve::{Edge, act, check_required, valid};
-use super::{status, tokens, watching, wire};
+use super::{status, watching, wire};
 use crate::core::intake::{Checks, Code};
 use crate::core::standing::StandingCommand;
 use crate::core::time::millis;
@@ -50,7 +50,7 @@ pub(super) async fn suspend_authority<S: Store>(
     Ok(wire::SuspendAuthorityResponse {
         standing: Some(write_standing(&standing)),
         disclosures: found.iter().map(|found| record(&desk, found)).collect(),
-        next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),
+        next_page_token: edge.tokens.page(&scope, next)?,
         replayed,
     })
 }
@@ -92,7 +92,7 @@ pub(super) async fn list_disclosures<S: Store>(
     let parts = desk.zip(authority).zip(since.zip(page_size));
     let ((desk, authority), (since, page_size)) = valid(checks, parts)?;
     let scope = scope(&desk, authority.as_ref(), since);
-    let after = tokens::open_page(&scope, &message.page_token)?;
+    let after = edge.tokens.open_page(&scope, &message.page_token)?;
     if after.is_none() {
         let what = What::DisclosuresListed { authority: authority.clone() };
         desk.tell(Some(caller.at(&desk).actor()), what).await.map_err(status::error)?;
@@ -103,7 +103,7 @@ pub(super) async fn list_disclosures<S: Store>(
         .map_err(status::error)?;
     Ok(wire::ListDisclosuresResponse {
         disclosures: found.iter().map(|found| record(&desk, found)).collect(),
-        next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),
+        next_page_token: edge.tokens.page(&scope, next)?,
     })
 }
 

@@ -11,15 +11,15 @@ use tonic::Status;
 use super::convert;
 use super::guard::Guard;
 use super::serve::Edge;
-use super::{status, tokens, wire};
+use super::{status, wire};
 use crate::core::AuthorityId;
 use crate::core::intake::{Checks, Code};
-use crate::desk::{Desk, Followed, Store, Watch};
+use crate::desk::{Cursor, Desk, Followed, Store, Watch};
 use crate::telemetry::metrics;
 
 const PAGE_SIZE_DEFAULT: usize = 50;
 const PAGE_SIZE_MAX: usize = 200;
-/// How long a watch is silent before it says that it is alive.
+/// How long nothing is sent before a watch says that it is alive.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// How long the last message of a watch may take when the process stops.
 const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,9 +60,15 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
 ) -> Stream<T> {
     let (sender, receiver) = mpsc::channel(BUFFERED);
     let (stop, age_max) = (edge.stop.clone(), edge.watch_age_max);
-    let guard = Guard::of(edge, authority);
+    let (guard, tokens) = (Guard::of(edge, authority), edge.tokens.clone());
     edge.work.spawn(async move {
         metrics::watches(1.0);
+        let tell = |followed: Option<Followed>, cursor| {
+            guard.check(&desk)?;
+            let beat = || wire::Heartbeat { at: desk.now_estimate().map(convert::timestamp) };
+            let told = followed.map_or_else(|| Told::Heartbeat(beat()), Told::Followed);
+            Ok(write(told, tokens.resume(&token_scope, cursor)?))
+        };
         tokio::select! {
             () = stop.cancelled() => {
                 // A reader that does not read must not hold the stop up.
@@ -78,7 +84,7 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
                 let told = sender.send(Err(refused));
                 _ = tokio::time::timeout(LAST_WORD_TIMEOUT, told).await;
             }
-            () = follow(&desk, watch, &token_scope, &guard, &write, &sender) => {}
+            () = follow(watch, HEARTBEAT_EVERY, tell, &sender) => {}
         }
         metrics::watches(-1.0);
         drop(room);
@@ -86,36 +92,103 @@ pub(super) fn stream<S: Store, T: Send + 'static>(
     Box::pin(ReceiverStream::new(receiver))
 }
 
+/// Sends what `watch` gives as `tell` writes it, and nothing given whenever nothing was sent for so long.
+/// What the reader is not told does not move that: the time of a heartbeat would say when it happened.
 async fn follow<S: Store, T>(
-    desk: &Desk<S>,
     mut watch: Watch<S>,
-    token_scope: &str,
-    guard: &Guard,
-    write: &impl Fn(Told, String) -> Option<T>,
+    heartbeat_every: Duration,
+    tell: impl Fn(Option<Followed>, Option<Cursor>) -> Result<Option<T>, Status>,
     sender: &mpsc::Sender<Result<T, Status>>,
 ) {
+    let mut silence = tokio::time::interval(heartbeat_every);
+    silence.reset();
     loop {
-        let (told, cursor) = match tokio::time::timeout(HEARTBEAT_EVERY, watch.next()).await {
-            Ok(Ok((followed, cursor))) => (Told::Followed(followed), cursor),
-            Ok(Err(error)) => {
-                _ = sender.send(Err(status::error(error))).await;
-                return;
-            }
-            Err(_) => {
-                let at = desk.now_estimate().map(convert::timestamp);
-                (Told::Heartbeat(wire::Heartbeat { at }), Some(watch.cursor()))
-            }
+        let next = tokio::select! {
+            // A heartbeat's token passes over all that was read, so nothing of it may still be pending.
+            biased;
+            next = watch.next() => next.map(|(followed, cursor)| (Some(followed), cursor)),
+            _ = silence.tick() => Ok((None, Some(watch.cursor()))),
         };
-        if let Err(refused) = guard.check(desk) {
-            _ = sender.send(Err(refused)).await;
+        let told =
+            next.map_err(status::error).and_then(|(followed, cursor)| tell(followed, cursor));
+        let Some(message) = told.transpose() else { continue };
+        let is_over = message.is_err();
+        if sender.send(message).await.is_err() || is_over {
             return;
         }
-        let resume_token =
-            cursor.map_or_else(String::new, |cursor| tokens::resume(token_scope, cursor));
-        if let Some(message) = write(told, resume_token)
-            && sender.send(Ok(message)).await.is_err()
-        {
-            return;
+        silence.reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::core::{Act, Change, Deed, Intake, Policy, RequestDigest, Timestamp};
+    use crate::desk::{DeskSettings, Said, WatchScope};
+    use crate::grpc::convert::Reader;
+    use crate::store::MemoryStore;
+
+    const HEARTBEAT: Duration = Duration::from_millis(50);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn act(number: u64, word: &str) -> Act {
+        let request_id = format!("{word}-{number}").parse().unwrap();
+        Act::new("ana".parse().unwrap(), BTreeSet::new(), request_id, RequestDigest::of(word, &[]))
+    }
+
+    #[tokio::test]
+    async fn what_the_reader_is_not_told_does_not_move_the_heartbeats() {
+        let store = Arc::new(MemoryStore::new(Timestamp::from_millis(1_800_000_000_000)));
+        let settings = DeskSettings::plain("main".parse().unwrap(), Policy::built_in());
+        let (desk, _line, tail) = Desk::new(settings, store);
+        tokio::spawn(tail.run());
+        let authority = "fr-pnij".parse().unwrap();
+        let intake = Intake { authority, ..Intake::synthetic(1) };
+        let id = desk.submit(intake, Vec::new()).await.unwrap().case.id;
+        tokio::task::yield_now().await;
+        let watch = desk.watch(WatchScope::Case(id), None).await.unwrap();
+
+        // One hidden change after the other, each far sooner than a heartbeat.
+        let worked_on = Arc::clone(&desk);
+        tokio::spawn(async move {
+            for number in 0.. {
+                let act_on = async |word, deed| {
+                    let done = worked_on.act(id, act(number, word), deed, Said::Nothing).await;
+                    tokio::task::yield_now().await;
+                    done.unwrap().case.claim_epoch
+                };
+                let epoch = act_on("claim", Deed::Claim).await;
+                act_on("release", Deed::Release(epoch)).await;
+            }
+        });
+        let hidden = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&hidden);
+        let shown = move |change: &Change| convert::change(desk.name(), change, Reader::Portal);
+        let tell = move |followed: Option<Followed>, _| {
+            Ok(match followed {
+                None => Some(None),
+                Some(Followed::Snapshot(_) | Followed::SnapshotEnd(_)) => None,
+                Some(Followed::Change(change)) => {
+                    seen.fetch_add(1, Ordering::Relaxed);
+                    shown(&change).map(Some)
+                }
+            })
+        };
+        let (sender, mut told) = mpsc::channel(1);
+        tokio::spawn(async move { follow(watch, HEARTBEAT, tell, &sender).await });
+        let mut before = 0;
+        for _ in 0..3 {
+            let next = tokio::time::timeout(PATIENCE, told.recv()).await;
+            let next = next.expect("heartbeats come whatever is hidden").unwrap().unwrap();
+            assert!(next.is_none(), "nothing else is told: {next:?}");
+            let passed = hidden.load(Ordering::Relaxed);
+            assert!(passed > before, "something hidden happened meanwhile");
+            before = passed;
         }
     }
 }

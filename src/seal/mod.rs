@@ -13,6 +13,7 @@ mod key_file;
 mod label;
 mod ring;
 mod source;
+mod token;
 
 pub use binding::{Binding, Owner};
 pub use content::Content;
@@ -20,6 +21,7 @@ pub use key::{KeyEncryptionKeyId, KeyId};
 pub use label::{Class, Label, Month};
 pub use ring::{KeyInfo, KeyRing, Sealed};
 pub use source::KeyEncryptionKeys;
+pub use token::TokenKey;
 
 /// Why something could not be sealed, or opened, or a key not be had. Says which key, never what it
 /// seals.

@@ -15,7 +15,7 @@ use crate::grpc::entries::open;
 use crate::grpc::identity::Callers;
 use crate::grpc::serve::{Edge, valid};
 use crate::grpc::watching::{self, Stream};
-use crate::grpc::{status, tokens, wire};
+use crate::grpc::{status, wire};
 use crate::telemetry::traces;
 
 pub(super) async fn get<S: Store>(
@@ -63,11 +63,11 @@ pub(super) async fn list<S: Store>(
     let desk = edge.desk(&mut checks, &message.desk);
     let ((index, page_size), desk) = valid(checks, index.zip(page_size).zip(desk))?;
     let scope = format!("list/{}/desk/{index:?}", desk.name());
-    let after = tokens::open_page(&scope, &message.page_token)?;
+    let after = edge.tokens.open_page(&scope, &message.page_token)?;
     let (cases, next) = desk.list(&index, after, page_size).await.map_err(status::error)?;
     Ok(wire::DeskServiceListResponse {
         cases: cases.iter().map(|case| convert::case(desk.name(), case)).collect(),
-        next_page_token: next.map_or_else(String::new, |at| tokens::page(&scope, at)),
+        next_page_token: edge.tokens.page(&scope, next)?,
     })
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn watch<S: Store>(
         }
         WatchScope::Authority(_) | WatchScope::Desk => format!("watch/{}/desk", desk.name()),
     };
-    let resume = tokens::open_resume(&token_scope, &message.resume_token)?;
+    let resume = edge.tokens.open_resume(&token_scope, &message.resume_token)?;
     let room = edge.allowances.watch(&caller.at(&desk).subject)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
     let name = desk.name().clone();
