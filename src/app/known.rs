@@ -10,10 +10,12 @@ use crate::audit::Record;
 use crate::auditor::Findings;
 use crate::clock;
 use crate::core::DeskName;
+use crate::desk::Desk;
 use crate::http::Insight;
 use crate::store::{RedisStore, Store as _};
 use crate::telemetry::metrics::{DeskMoment, Moment};
 use crate::timer::Beats;
+use crate::transport::Peer;
 
 /// A timer that looks once a second and has seen nothing for so long is in trouble.
 const TICK_OVERDUE_AFTER: Duration = Duration::from_secs(10);
@@ -33,6 +35,7 @@ pub(super) struct Known {
 #[derive(Clone)]
 pub(super) struct KnownDesk {
     pub(super) name: DeskName,
+    pub(super) desk: Arc<Desk<RedisStore>>,
     pub(super) store: Arc<RedisStore>,
     pub(super) beats: Arc<Beats>,
     pub(super) figures_read_at: Arc<Mutex<Instant>>,
@@ -120,5 +123,9 @@ impl Insight for Known {
                 format!("the timer of the desk {name} has not moved for {} s", silent_for.as_secs())
             })
         })
+    }
+
+    fn is_portal(&self, peer: &Peer) -> bool {
+        self.desks.iter().any(|known| known.desk.registry().is_channel(&peer.identity.uri))
     }
 }

@@ -91,6 +91,7 @@ impl RunningDesk {
         let upkeep = Upkeep::new(Arc::clone(&desk), settings.events_kept_for, history);
         let known = KnownDesk {
             name: desk.name().clone(),
+            desk: Arc::clone(&desk),
             store: Arc::clone(&store),
             beats: timer.beats(),
             figures_read_at: upkeep.figures_read_at(),

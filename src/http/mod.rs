@@ -1,20 +1,25 @@
 //! `/metrics`, `/live` and `/ready`, on a port, a thread and a runtime of their own, so that they
 //! are answered while gRPC is saturated.
+//!
+//! What is counted here is what the desk suspects, too, so no portal gets an answer.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::IncomingStream;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics::{self, Moment};
-use crate::transport::{Connection, Door, Incoming};
+use crate::transport::{Connection, Door, Incoming, Peer, PeerOfConnection};
 
 /// What the process knows of itself, asked anew at each call.
 pub trait Insight: Send + Sync + 'static {
@@ -24,6 +29,8 @@ pub trait Insight: Send + Sync + 'static {
     fn problems(&self) -> Vec<String>;
     /// Why the process should be ended and started anew, if it should.
     fn dead(&self) -> Option<String>;
+    /// Whether it is the portal of an authority.
+    fn is_portal(&self, peer: &Peer) -> bool;
 }
 
 struct Shown {
@@ -54,6 +61,16 @@ impl axum::serve::Listener for Listener {
     }
 }
 
+/// Who is at the other end of the connection of a request.
+#[derive(Clone)]
+struct From(PeerOfConnection);
+
+impl Connected<IncomingStream<'_, Listener>> for From {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        Self(stream.io().peer())
+    }
+}
+
 /// Serves behind `door` until `stop`. The receiver tells when the thread has ended, and why.
 pub fn serve(
     listener: TcpListener,
@@ -63,11 +80,14 @@ pub fn serve(
     stop: CancellationToken,
 ) -> oneshot::Receiver<std::io::Result<()>> {
     let (ended, receiver) = oneshot::channel();
+    let shown = Arc::new(Shown { metrics, insight });
     let routes = Router::new()
         .route("/metrics", get(show_metrics))
         .route("/live", get(live))
         .route("/ready", get(ready))
-        .with_state(Arc::new(Shown { metrics, insight }));
+        .layer(from_fn_with_state(Arc::clone(&shown), keep_portals_out))
+        .with_state(shown)
+        .into_make_service_with_connect_info::<From>();
     let run = move || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async move {
@@ -81,6 +101,19 @@ pub fn serve(
     // The receiver is dropped only by a process that is ending.
     std::thread::spawn(move || _ = ended.send(run()));
     receiver
+}
+
+/// Looks at each request: the registry may have become another one since the connection was made.
+async fn keep_portals_out(
+    State(shown): State<Arc<Shown>>,
+    ConnectInfo(From(peer)): ConnectInfo<From>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if peer.is_some_and(|peer| shown.insight.is_portal(&peer)) {
+        return (StatusCode::FORBIDDEN, "this port is not for portals\n").into_response();
+    }
+    next.run(request).await
 }
 
 async fn show_metrics(State(shown): State<Arc<Shown>>) -> Response {

@@ -163,6 +163,12 @@ impl Registry {
             })
     }
 
+    /// Whether an authority asks by the holder of this certificate.
+    #[must_use]
+    pub fn is_channel(&self, uri: &SpiffeId) -> bool {
+        self.authorities().any(|authority| authority.channels.contains(uri))
+    }
+
     /// The authorities that may send another number of requests than the policy says.
     #[must_use]
     pub fn rates(&self) -> BTreeMap<AuthorityId, Rate> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -62,6 +63,18 @@ impl Files {
     fn client(&self, uri: &'static str, serial: u64) -> Client {
         Client::new(&self.authority.certificate(), Some(&self.held(uri, serial)), "h2")
     }
+
+    /// One who asks the HTTP port.
+    fn scraper(&self, uri: &'static str, serial: u64) -> Client {
+        Client::new(&self.authority.certificate(), Some(&self.held(uri, serial)), "http/1.1")
+    }
+
+    /// Writes a registry of one authority, which asks by this certificate.
+    fn registry(&self, channel: &str) -> String {
+        let entry = r#"agency = "Police", country = "FR", natures = ["all"]"#;
+        let text = format!("authorities.fr-pnij = {{ {entry}, channels = [\"{channel}\"] }}");
+        self.directory.file("authorities.toml", &text)
+    }
 }
 
 /// Where this machine reaches a port that is open to all.
@@ -83,9 +96,7 @@ async fn it_may_be_reached_from_anywhere_by_those_with_certificates() {
     timeout(PATIENCE, until_closed(&mut plain)).await.expect("it speaks TLS only");
 
     // Metrics too.
-    let held = files.held(ANA, 7);
-    let scraper = Client::new(&files.authority.certificate(), Some(&held), "http/1.1");
-    let mut stream = scraper.connect(http).await.unwrap();
+    let mut stream = files.scraper(ANA, 7).connect(http).await.unwrap();
     let request = b"GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
     let mut page = String::new();
@@ -113,6 +124,45 @@ async fn it_may_be_reached_from_anywhere_by_those_with_certificates() {
     let mut said = Vec::new();
     _ = timeout(PATIENCE, plain.read_to_end(&mut said)).await.unwrap();
     assert!(!said.starts_with(b"HTTP"));
+}
+
+/// The status of the answer to one request on a connection that stays open.
+async fn status(stream: &mut TlsStream<TcpStream>, path: &str) -> u16 {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.unwrap().parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    head["http/1.1 ".len()..][..3].parse().unwrap()
+}
+
+#[tokio::test]
+async fn no_portal_reads_what_is_counted_as_soon_as_it_is_one() {
+    const PORTAL: &str = "spiffe://urgence.test/portal/fr-pnij";
+    let (redis, files) = (TestRedis::start(), Files::new());
+    let registry = files.registry(PORTAL);
+    let service = files.serve(&redis, &["--http-listen", "0.0.0.0:0", "--authorities", &registry]);
+    let http = here(service.http);
+    let mut portal = files.scraper(PORTAL, 7).connect(http).await.unwrap();
+    let mut ana = files.scraper(ANA, 8).connect(http).await.unwrap();
+    for path in ["/metrics", "/live", "/ready", "/other"] {
+        assert_eq!(status(&mut portal, path).await, 403, "{path}");
+    }
+    assert_eq!(status(&mut ana, "/metrics").await, 200);
+    // On the connections that are open.
+    files.registry(ANA);
+    let pid = service.pid().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    eventually("the registry is read again", PATIENCE, async || {
+        status(&mut ana, "/metrics").await == 403
+    })
+    .await;
+    assert_eq!(status(&mut portal, "/metrics").await, 200);
 }
 
 #[test]
