@@ -12,6 +12,7 @@ mod key;
 mod key_file;
 mod label;
 mod ring;
+mod salt;
 mod source;
 mod token;
 
@@ -20,6 +21,7 @@ pub use content::Content;
 pub use key::{KeyEncryptionKeyId, KeyId};
 pub use label::{Class, Label, Month};
 pub use ring::{KeyInfo, KeyRing, Sealed};
+pub use salt::Salt;
 pub use source::KeyEncryptionKeys;
 pub use token::TokenKey;
 

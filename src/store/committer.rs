@@ -16,6 +16,7 @@ use super::script::{Again, CommitScript, Field};
 use super::{Commit, Cursor, IncidentCommit, Outcome, StandingCommit, StoreError, Versioned};
 use crate::clock::{ServerClock, monotonic_now};
 use crate::core::Notice;
+use crate::seal::Salt;
 use crate::telemetry::metrics;
 
 /// How many writes one pipeline carries at most, so that a batch stays far below a timeout.
@@ -50,13 +51,13 @@ type Reply = oneshot::Sender<Result<Outcome, StoreError>>;
 /// A write and where its outcome goes.
 pub(super) enum Write {
     /// A transition, and what it says, sealed.
-    Commit { commit: Box<Commit>, said: Option<Field>, reply: Reply },
+    Commit { commit: Box<Commit>, said: Option<Field>, salt: Salt, reply: Reply },
     /// The same of an incident.
-    Incident { commit: Box<IncidentCommit>, facts: Option<Field>, reply: Reply },
+    Incident { commit: Box<IncidentCommit>, facts: Option<Field>, salt: Salt, reply: Reply },
     /// How an authority stands.
-    Standing(Box<StandingCommit>, Reply),
+    Standing { commit: Box<StandingCommit>, salt: Salt, reply: Reply },
     /// What changes no value.
-    Notice(Box<Notice>, oneshot::Sender<Result<(), StoreError>>),
+    Notice { notice: Box<Notice>, salt: Salt, reply: oneshot::Sender<Result<(), StoreError>> },
     /// A case as it was read.
     Again { again: Box<Again>, reply: Reply },
     /// Whether what was read is here, and durable.
@@ -106,11 +107,11 @@ impl Committer {
             match write {
                 Write::Commit { reply, .. }
                 | Write::Incident { reply, .. }
-                | Write::Standing(_, reply)
+                | Write::Standing { reply, .. }
                 | Write::Again { reply, .. } => {
                     _ = reply.send(answer.and_then(Self::read));
                 }
-                Write::Notice(_, reply) => _ = reply.send(answer.map(|_| ())),
+                Write::Notice { reply, .. } => _ = reply.send(answer.map(|_| ())),
                 Write::Fence { reply, .. } | Write::Settle { reply, .. } => {
                     _ = reply.send(answer.map(|value| value == Value::Int(1)));
                 }
@@ -120,13 +121,15 @@ impl Committer {
 
     fn call(&self, write: &Write) -> Cmd {
         match write {
-            Write::Commit { commit, said, .. } => {
-                self.script.call(&self.keys, commit, said.as_ref())
+            Write::Commit { commit, said, salt, .. } => {
+                self.script.call(&self.keys, commit, said.as_ref(), *salt)
             }
-            Write::Standing(commit, _) => self.script.call_standing(&self.keys, commit),
-            Write::Notice(notice, _) => CommitScript::tell(&self.keys, notice),
-            Write::Incident { commit, facts, .. } => {
-                self.script.call_incident(&self.keys, commit, facts.as_ref())
+            Write::Standing { commit, salt, .. } => {
+                self.script.call_standing(&self.keys, commit, *salt)
+            }
+            Write::Notice { notice, salt, .. } => CommitScript::tell(&self.keys, notice, *salt),
+            Write::Incident { commit, facts, salt, .. } => {
+                self.script.call_incident(&self.keys, commit, facts.as_ref(), *salt)
             }
             Write::Again { again, .. } => self.script.call_again(&self.keys, again),
             Write::Fence { value, version, .. } => {

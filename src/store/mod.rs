@@ -51,7 +51,7 @@ pub use values::{Facts, IncidentCommit, LoadedIncident, LoadedStanding, SeenItem
 /// against. It needs the scripts to be loaded, as a connected [`RedisStore`] does.
 ///
 /// # Errors
-/// There is no key to seal what was said with.
+/// There is no key to seal what was said with, or no randomness.
 pub fn bare_commit(
     desk: &DeskName,
     commit: &Commit,
@@ -59,7 +59,8 @@ pub fn bare_commit(
 ) -> Result<redis::Cmd, StoreError> {
     let sealed = sealing::seal_with(ring, desk, &commit.next.case, &commit.said);
     let sealed = sealed.map_err(|error| sealing::not_sealed("commit", &error))?;
-    Ok(script::CommitScript::new(&[]).call(&keys::Keys::new(desk), commit, sealed.as_ref()))
+    let (keys, salt) = (keys::Keys::new(desk), sealing::salt("commit")?);
+    Ok(script::CommitScript::new(&[]).call(&keys, commit, sealed.as_ref(), salt))
 }
 
 /// The contract of a store. Times are on its one clock.

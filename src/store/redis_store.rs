@@ -16,7 +16,7 @@ use super::keys::Keys;
 use super::link::Link;
 use super::places;
 use super::script::{Again, CommitScript};
-use super::sealing::Sealer;
+use super::sealing::{self, Sealer};
 use super::tending::Tending;
 use super::{
     AuditEdge, Commit, Contents, Cursor, Due, Entry, Facts, Figures, History, IncidentCommit,
@@ -279,7 +279,8 @@ impl Store for RedisStore {
         commit.age_max += self.replication.wait();
         // Sealed here, so that the one path of all writes does nothing but write.
         let said = self.sealer.seal_said(&mut commit).await?;
-        self.write("commit", |reply| Write::Commit { commit: Box::new(commit), said, reply }).await
+        let (commit, salt) = (Box::new(commit), sealing::salt("commit")?);
+        self.write("commit", |reply| Write::Commit { commit, said, salt, reply }).await
     }
 
     async fn load_due(&self, ids: &[CaseId]) -> Result<Loaded, StoreError> {
@@ -306,8 +307,8 @@ impl Store for RedisStore {
     async fn commit_incident(&self, mut commit: IncidentCommit) -> Result<Outcome, StoreError> {
         commit.age_max += self.replication.wait();
         let facts = self.sealer.seal_facts(&mut commit).await?;
-        let commit = Box::new(commit);
-        self.write("commit", |reply| Write::Incident { commit, facts, reply }).await
+        let (commit, salt) = (Box::new(commit), sealing::salt("commit")?);
+        self.write("commit", |reply| Write::Incident { commit, facts, salt, reply }).await
     }
 
     async fn standing(&self, authority: &AuthorityId) -> Result<LoadedStanding, StoreError> {
@@ -320,11 +321,13 @@ impl Store for RedisStore {
 
     async fn commit_standing(&self, mut commit: StandingCommit) -> Result<Outcome, StoreError> {
         commit.age_max += self.replication.wait();
-        self.write("commit", |reply| Write::Standing(Box::new(commit), reply)).await
+        let (commit, salt) = (Box::new(commit), sealing::salt("commit")?);
+        self.write("commit", |reply| Write::Standing { commit, salt, reply }).await
     }
 
     async fn tell(&self, notice: Notice) -> Result<(), StoreError> {
-        self.write("tell", |reply| Write::Notice(Box::new(notice), reply)).await
+        let (notice, salt) = (Box::new(notice), sealing::salt("tell")?);
+        self.write("tell", |reply| Write::Notice { notice, salt, reply }).await
     }
 
     async fn count(&self, counted: &[(Index, u64)]) -> Result<Vec<u64>, StoreError> {

@@ -9,7 +9,7 @@ use super::places::{self, IndexPlace};
 use super::{Commit, IncidentCommit, Outcome, StandingCommit, codec};
 use crate::core::time::millis;
 use crate::core::{Case, DeskName, Notice, Timestamp};
-use crate::seal::{Class, Month};
+use crate::seal::{Class, Month, Salt};
 
 /// The commit script, found by its hash, so that replicas of different versions get along.
 pub(super) struct CommitScript {
@@ -76,7 +76,13 @@ impl CommitScript {
     }
 
     /// The call that writes `commit`.
-    pub(super) fn call(&self, keys: &Keys, commit: &Commit, said: Option<&Field>) -> Cmd {
+    pub(super) fn call(
+        &self,
+        keys: &Keys,
+        commit: &Commit,
+        said: Option<&Field>,
+        salt: Salt,
+    ) -> Cmd {
         let case = &commit.next.case;
         let is_accept = case.version == 1;
         let script = if is_accept { &self.deny_oom } else { &self.allow_oom };
@@ -99,7 +105,7 @@ impl CommitScript {
         call.arg(case.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
         call.arg(indexes.len()).arg(case.id.compact());
-        call.arg(codec::encode_traced(&commit.next.change(), commit.trace.as_ref()));
+        call.arg(codec::keep_change(&commit.next.change(), commit.trace.as_ref(), salt));
         call.arg(if commit.note.is_some() { case.id.compact() } else { "" });
         call.arg(commit.note.map_or(0, |note| millis(note.kept_for)));
         call.arg(if case.purged_at.is_some() { "replace" } else { "" });
@@ -132,16 +138,16 @@ impl CommitScript {
 
     /// The call that tells a notice, which changes no value. A Redis at its memory limit takes it too:
     /// without it nothing that was said may be read.
-    pub(super) fn tell(keys: &Keys, notice: &Notice) -> Cmd {
+    pub(super) fn tell(keys: &Keys, notice: &Notice, salt: Salt) -> Cmd {
         const TELL: &str = "#!lua flags=allow-oom
 return redis.call('XADD', KEYS[1], '*', 'change', ARGV[1])";
         let mut call = redis::cmd("EVAL");
-        call.arg(TELL).arg(1).arg(keys.events()).arg(codec::encode_notice(notice));
+        call.arg(TELL).arg(1).arg(keys.events()).arg(codec::keep_notice(notice, salt));
         call
     }
 
     /// The call that writes how an authority stands.
-    pub(super) fn call_standing(&self, keys: &Keys, commit: &StandingCommit) -> Cmd {
+    pub(super) fn call_standing(&self, keys: &Keys, commit: &StandingCommit, salt: Salt) -> Cmd {
         let standing = &commit.standing;
         let mut call = redis::cmd("EVALSHA");
         call.arg(&self.allow_oom.hash).arg(4);
@@ -149,7 +155,8 @@ return redis.call('XADD', KEYS[1], '*', 'change', ARGV[1])";
         call.arg(keys.suspended());
         call.arg(standing.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
-        call.arg(1).arg(standing.authority.as_str()).arg(codec::encode_notice(&commit.notice));
+        call.arg(1).arg(standing.authority.as_str());
+        call.arg(codec::keep_notice(&commit.notice, salt));
         call.arg("").arg(0).arg("");
         let since = standing.suspension.as_ref().map(|suspension| suspension.at.as_millis());
         call.arg(since.map_or_else(String::new, |since| since.to_string()));
@@ -164,6 +171,7 @@ return redis.call('XADD', KEYS[1], '*', 'change', ARGV[1])";
         keys: &Keys,
         commit: &IncidentCommit,
         facts: Option<&Field>,
+        salt: Salt,
     ) -> Cmd {
         let incident = &commit.incident;
         let mut indexes = vec![keys.incidents()];
@@ -176,7 +184,7 @@ return redis.call('XADD', KEYS[1], '*', 'change', ARGV[1])";
         call.arg(incident.version - 1);
         call.arg(commit.observed_at.as_millis()).arg(millis(commit.age_max));
         call.arg(indexes.len()).arg(incident.name.as_str());
-        call.arg(codec::encode_notice(&commit.notice)).arg("").arg(0).arg("");
+        call.arg(codec::keep_notice(&commit.notice, salt)).arg("").arg(0).arg("");
         indexes.iter().for_each(|_| _ = call.arg(incident.opened_at.as_millis()));
         call.arg("version").arg(incident.version);
         call.arg("state").arg(codec::encode_incident(incident));

@@ -6,7 +6,7 @@ use super::codec::{self, Kept};
 use super::script::Field;
 use super::{Commit, Content, IncidentCommit, Said, StoreError, Unreadable};
 use crate::core::{Case, DeskName, Timestamp};
-use crate::seal::{Binding, KeyRing, Label, Owner, SealError};
+use crate::seal::{Binding, KeyRing, Label, Owner, Salt, SealError};
 use crate::telemetry::metrics::{self, SealFailure};
 
 /// The field of an incident that holds what was told of it.
@@ -132,6 +132,11 @@ impl Sealer {
             unreadable(Unreadable { what: "content", problem: error.to_string() })
         })
     }
+}
+
+/// What is kept in the events stream beside what is told.
+pub(super) fn salt(operation: &'static str) -> Result<Salt, StoreError> {
+    Salt::random().map_err(|error| not_sealed(operation, &error))
 }
 
 /// What is said in a case, sealed. The very act that purges a case may say something; that is not kept.

@@ -128,6 +128,7 @@ contract! {
         an_edge_of_the_log_goes_only_forwards,
         nothing_is_trimmed_from_the_edge_of_the_log_on,
         what_was_read_here_is_settled,
+        what_is_kept_of_an_entry_is_guessed_by_nobody,
     }
     commits {
         accepting_writes_the_case_and_every_index,

@@ -7,6 +7,7 @@ use super::event::{StoredEvent, decode_event, encode_event};
 use super::notice::{self, StoredNotice, decode_notice};
 use super::{check_format, field, unreadable};
 use crate::core::{Change, Notice, RequestDigest, State, Timestamp, Told};
+use crate::seal::Salt;
 use crate::store::Unreadable;
 use crate::telemetry::traces::TraceParent;
 
@@ -47,16 +48,35 @@ struct StoredChange {
     /// In format 2, all there is.
     #[prost(message, optional, tag = "12")]
     notice: Option<StoredNotice>,
+    /// Whoever has the digest of an entry, as a portal has with its proof, could else try out what the
+    /// desk keeps to itself, such as risks.
+    #[prost(bytes = "vec", optional, tag = "15")]
+    salt: Option<Vec<u8>>,
 }
 
-/// The bytes of a change.
+impl StoredChange {
+    fn salted(self, salt: Salt) -> Vec<u8> {
+        Self { salt: Some(salt.0.to_vec()), ..self }.encode_to_vec()
+    }
+}
+
+/// The bytes of a change, with nothing beside it.
 #[must_use]
 pub fn encode_change(change: &Change) -> Vec<u8> {
-    encode_traced(change, None)
+    stored_change(change).encode_to_vec()
 }
 
-/// The bytes of a change and of the trace that its commit is part of.
-pub(in crate::store) fn encode_traced(change: &Change, trace: Option<&TraceParent>) -> Vec<u8> {
+/// The bytes of a change as they are kept, with the trace that its commit is part of.
+pub(in crate::store) fn keep_change(
+    change: &Change,
+    trace: Option<&TraceParent>,
+    salt: Salt,
+) -> Vec<u8> {
+    let trace = trace.map(ToString::to_string);
+    StoredChange { trace, ..stored_change(change) }.salted(salt)
+}
+
+fn stored_change(change: &Change) -> StoredChange {
     let word = |state: Option<State>| state.map(State::word).unwrap_or_default().to_owned();
     StoredChange {
         format: FORMAT_CHANGE,
@@ -65,7 +85,7 @@ pub(in crate::store) fn encode_traced(change: &Change, trace: Option<&TraceParen
         version: change.version,
         at_ms: change.at.as_millis(),
         events: change.events.iter().map(encode_event).collect(),
-        trace: trace.map(ToString::to_string),
+        trace: None,
         actor: change.actor.as_ref().map(encode_actor),
         from: word(change.from),
         to: word(change.to),
@@ -73,15 +93,24 @@ pub(in crate::store) fn encode_traced(change: &Change, trace: Option<&TraceParen
         to_shown: word(change.shown.map(|(_, to)| to)),
         digest: change.digest.map(|digest| digest.0.to_vec()),
         notice: None,
+        salt: None,
     }
-    .encode_to_vec()
 }
 
-/// The bytes of a notice.
+/// The bytes of a notice, with nothing beside it.
 #[must_use]
 pub fn encode_notice(notice: &Notice) -> Vec<u8> {
+    stored_notice(notice).encode_to_vec()
+}
+
+/// The bytes of a notice as they are kept.
+pub(in crate::store) fn keep_notice(notice: &Notice, salt: Salt) -> Vec<u8> {
+    stored_notice(notice).salted(salt)
+}
+
+fn stored_notice(notice: &Notice) -> StoredChange {
     let notice = Some(notice::encode_notice(notice));
-    StoredChange { format: FORMAT, notice, ..StoredChange::default() }.encode_to_vec()
+    StoredChange { format: FORMAT, notice, ..StoredChange::default() }
 }
 
 /// Reads an entry of the stream.

@@ -24,7 +24,7 @@ use super::{Content, Unreadable};
 
 pub use case::{decode_case, encode_case};
 pub use change::{decode_told, encode_change, encode_notice};
-pub(super) use change::{decode_traced, encode_traced};
+pub(super) use change::{decode_traced, keep_change, keep_notice};
 pub(super) use incident::{decode_incident, encode_incident};
 pub use outline::Outline;
 pub(super) use policy::{decode_policy, encode_policy};

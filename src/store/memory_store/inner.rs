@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::core::memory::ActKey;
 use crate::core::projection::{Place, Projection, project};
 use crate::core::{
-    AuthorityId, Band, Case, CaseId, Fingerprint, IncidentName, Lane, Policy, PolicyId, Timestamp,
+    AuthorityId, Band, Case, CaseId, Fingerprint, IncidentName, Lane, Notice, Policy, PolicyId,
+    Timestamp,
 };
+use crate::seal::Salt;
 use crate::store::{
     AuditEdge, Commit, Contents, Cursor, Entry, Facts, Figures, Index, Outcome, Position, Said,
     SeenItem, Unreadable, codec, reads,
@@ -157,14 +159,21 @@ impl Inner {
         if let Some(note) = commit.note {
             self.notes.insert(note.key, (case.id, self.now + note.kept_for));
         }
-        self.append(codec::encode_traced(&commit.next.change(), commit.trace.as_ref()));
+        self.append(|salt| codec::keep_change(&commit.next.change(), commit.trace.as_ref(), salt));
     }
 
-    pub(super) fn append(&mut self, stored: Vec<u8>) {
+    pub(super) fn tell(&mut self, notice: &Notice) {
+        self.append(|salt| codec::keep_notice(notice, salt));
+    }
+
+    /// Every run of a test stores the same bytes, so the salt is the entry's own name.
+    fn append(&mut self, keep: impl FnOnce(Salt) -> Vec<u8>) {
         let fresh = Cursor { millis: self.now.as_millis(), sequence: 0 };
         let next = Cursor { sequence: self.latest.sequence + 1, ..self.latest };
         self.latest = fresh.max(next);
-        self.events.insert(self.latest, stored);
+        let Cursor { millis, sequence } = self.latest;
+        let salt = Salt((u128::from(millis) << 64 | u128::from(sequence)).to_be_bytes());
+        self.events.insert(self.latest, keep(salt));
     }
 
     /// Whether a value that is now at version `found` may become `next`, which was decided then.

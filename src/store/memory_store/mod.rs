@@ -122,7 +122,7 @@ impl Store for MemoryStore {
         let kept = inner.incidents.remove(&incident.name).and_then(|(_, _, facts)| facts);
         let stored = (incident.version, codec::encode_incident(&incident), facts.or(kept));
         inner.incidents.insert(incident.name, stored);
-        inner.append(codec::encode_notice(&notice));
+        inner.tell(&notice);
         Ok(Outcome::Written)
     }
 
@@ -162,12 +162,12 @@ impl Store for MemoryStore {
         }
         let stored = (standing.version, codec::encode_standing(&standing));
         inner.standings.insert(standing.authority, stored);
-        inner.append(codec::encode_notice(&notice));
+        inner.tell(&notice);
         Ok(Outcome::Written)
     }
 
     async fn tell(&self, notice: Notice) -> Result<(), StoreError> {
-        self.lock().append(codec::encode_notice(&notice));
+        self.lock().tell(&notice);
         Ok(())
     }
 

@@ -1,8 +1,12 @@
 //! The part of the contract that is about the edge of the audit log.
 
-use urgence::core::Timestamp;
-use urgence::store::{AuditEdge, Cursor, Store};
+use std::collections::BTreeSet;
 
+use urgence::core::{Notice, Timestamp, Told, What};
+use urgence::store::{AuditEdge, Cursor, Store, encode_change, encode_notice};
+
+use super::incidents::{opened, rule, write};
+use super::standings::{SUSPEND, change};
 use super::{Backend, EMERGENCY, accept};
 use crate::support::make::ms;
 use crate::{all_changes, now};
@@ -74,4 +78,36 @@ pub(super) async fn what_was_read_here_is_settled(backend: &impl Backend) {
     let last = entries.last().unwrap().cursor;
     let elsewhere = Cursor { sequence: last.sequence + 1, ..last };
     assert!(!store.settled(elsewhere).await.unwrap(), "nobody has written that here");
+}
+
+/// The digest of an entry goes out with a proof. Whoever guesses all that an entry tells must still not
+/// find it by that.
+pub(super) async fn what_is_kept_of_an_entry_is_guessed_by_nobody(backend: &impl Backend) {
+    let store = backend.store();
+    let at = now(store).await;
+    accept(store, "fr-pnij", "1", EMERGENCY, at).await;
+    change(store, "fr-pnij", SUSPEND).await;
+    let notice = Notice { at, by: None, what: What::TransparencyExported };
+    store.tell(notice.clone()).await.unwrap();
+    store.tell(notice).await.unwrap();
+    write(store, &opened("paris", &rule(), at), None).await;
+    let entries = all_changes(store).await;
+    assert_eq!(entries.len(), 5);
+    for entry in &entries {
+        let guessed = match entry.told.as_ref().unwrap() {
+            Told::Change(change) => encode_change(change),
+            Told::Notice(notice) => encode_notice(notice),
+        };
+        assert_eq!(entry.stored.len(), guessed.len() + 18, "16 bytes with their tag and length");
+        assert!(entry.stored.starts_with(&guessed));
+    }
+    let salts = entries.iter().map(|entry| &entry.stored[entry.stored.len() - 16..]);
+    assert_eq!(salts.collect::<BTreeSet<_>>().len(), 5, "no two are alike");
+    // The very same request, accepted at the same instant in a Redis that knows nothing of it.
+    let Some(redis) = backend.redis() else { return };
+    redis.command(&["FLUSHALL"]);
+    accept(store, "fr-pnij", "1", EMERGENCY, at).await;
+    let again = all_changes(store).await.remove(0);
+    assert_eq!(again.told.unwrap(), *entries[0].told.as_ref().unwrap());
+    assert_ne!(again.stored, entries[0].stored);
 }

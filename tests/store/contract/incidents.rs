@@ -26,13 +26,13 @@ fn changed(
     }
 }
 
-fn opened(name: &str, rule: &JoinRule, at: Timestamp) -> Incident {
+pub(super) fn opened(name: &str, rule: &JoinRule, at: Timestamp) -> Incident {
     let open = IncidentCommand::Open(name.parse().unwrap(), rule.clone());
     changed(None, &act("sup", "open"), &open, at)
 }
 
 /// A rule with everything in it.
-fn rule() -> JoinRule {
+pub(super) fn rule() -> JoinRule {
     JoinRule {
         tag: Some(fingerprint("incident paris")),
         natures: [Nature::TerrorismInProgress, Nature::Kidnapping].into(),
@@ -44,7 +44,7 @@ fn facts(text: &[u8]) -> Facts {
     Facts(text.into())
 }
 
-async fn write(store: &impl Store, incident: &Incident, facts: Option<Facts>) {
+pub(super) async fn write(store: &impl Store, incident: &Incident, facts: Option<Facts>) {
     let commit = commit_of(incident, facts, now(store).await);
     assert_eq!(store.commit_incident(commit).await.unwrap(), Outcome::Written);
 }

@@ -11,7 +11,7 @@ use super::{Backend, EMERGENCY, MINUTE, accept, all_of, officer_of, rules};
 use crate::support::make::{act, authority, before, decided, does, ms};
 use crate::{AGE_MAX, all_changes, commit, load, now, open, options};
 
-const SUSPEND: StandingCommand = StandingCommand::Suspend(SuspensionReason::Anomaly);
+pub(super) const SUSPEND: StandingCommand = StandingCommand::Suspend(SuspensionReason::Anomaly);
 
 /// What comes of a command to a standing, as a commit that was decided at `at`.
 fn decided_at(
@@ -32,7 +32,11 @@ fn decided_at(
 }
 
 /// Suspends an authority, or reinstates it, now.
-async fn change(store: &impl Store, who: &str, command: StandingCommand) -> StandingCommit {
+pub(super) async fn change(
+    store: &impl Store,
+    who: &str,
+    command: StandingCommand,
+) -> StandingCommit {
     let loaded = store.standing(&authority(who)).await.unwrap();
     let commit = decided_at(&loaded.standing, command, loaded.now);
     assert_eq!(store.commit_standing(commit.clone()).await.unwrap(), Outcome::Written);
