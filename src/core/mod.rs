@@ -27,6 +27,7 @@ pub mod page;
 pub mod policy;
 pub mod projection;
 pub mod risk;
+pub mod shown;
 pub mod standing;
 pub mod state;
 pub mod synthetic;

@@ -191,6 +191,8 @@ pub struct Ended {
     pub at: Timestamp,
     /// From when on what was said is no longer needed.
     pub purge_at: Timestamp,
+    /// Until when the authority sees it: until the end that it was told of has it purged.
+    pub shown_until: Timestamp,
 }
 
 words! {
@@ -206,6 +208,26 @@ words! {
 }
 
 impl Outcome {
+    /// The outcome that the authority is told of: whoever pretends to be one is told what any other is
+    /// that is refused, or of whose request the rest is refused once something went out.
+    #[must_use]
+    pub const fn shown(self, has_disclosed: bool) -> Self {
+        match self {
+            Self::FraudConfirmed if has_disclosed => Self::DisclosedPartial,
+            Self::FraudConfirmed => Self::Rejected,
+            Self::DisclosedFull
+            | Self::DisclosedPartial
+            | Self::NoDataFound
+            | Self::NoSuchAccount
+            | Self::Rejected
+            | Self::Redirected
+            | Self::Withdrawn
+            | Self::Duplicate
+            | Self::ExpiredNoReply
+            | Self::Transferred => self,
+        }
+    }
+
     /// How long what was said is kept.
     #[must_use]
     pub const fn retention_class(self) -> RetentionClass {

@@ -67,7 +67,10 @@ impl Case {
                 | Verification::Failed
                 | Verification::SuspectedFraud => State::AwaitingVerification,
             },
-            State::Fraud => State::Rejected,
+            State::Fraud => {
+                let has_disclosed = !self.disclosures.is_empty();
+                self.ended_state(Outcome::FraudConfirmed.shown(has_disclosed))
+            }
             other => other,
         }
     }

@@ -173,6 +173,11 @@ impl<S: Store> Desk<S> {
         }
     }
 
+    /// When what was said was gone for the authority, if it is by now.
+    pub fn gone_for_authority(&self, case: &Case) -> Option<Timestamp> {
+        case.gone_for_authority(self.now_estimate().unwrap_or(case.last_event_at))
+    }
+
     /// Takes a request in. When this returns, the case is durable.
     ///
     /// # Errors

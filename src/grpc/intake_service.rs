@@ -21,7 +21,7 @@ use crate::clock::monotonic_now;
 use crate::core::intake::{Checks, check_optional_text, check_text};
 use crate::core::policy::live::Holding;
 use crate::core::{AuthorityId, Case, CaseId, DataCategory, Deed, Intake, RequestDigest, ShownTo};
-use crate::desk::{Desk, Done, Error, Followed, Index, Store, WatchScope};
+use crate::desk::{Contents, Desk, Done, Error, Followed, Index, Store, WatchScope};
 use crate::telemetry::metrics::{self, Submitted};
 use crate::telemetry::traces;
 
@@ -144,7 +144,7 @@ async fn submit<S: Store>(
         metrics::submitted(result(&submitted), started.elapsed());
         let (desk, done) = submitted.map_err(status::error)?;
         Ok(wire::SubmitResponse {
-            case: Some(convert::case_status(desk.name(), &done.case)),
+            case: Some(convert::case_status(desk, &done.case)),
             replayed: done.is_replayed,
             receipt: records.receipt(desk.name(), &done.case),
         })
@@ -201,12 +201,19 @@ async fn get<S: Store>(
     let case = edge.case(&mut checks, "name", &message.name);
     let (desk, id) = valid(checks, case)?;
     traces::about(id);
-    let case = own_case(&desk, &caller, id).await?;
-    let by = caller.at(&desk).actor();
-    let contents = desk.read(&case, by, ShownTo::Authority).await.map_err(status::error)?;
-    let opened = open(id, &contents, Reader::Portal)?;
+    let seen = own_case(&desk, &caller, id).await?;
+    let contents = if desk.gone_for_authority(&seen).is_none() {
+        let by = caller.at(&desk).actor();
+        desk.read(&seen, by, ShownTo::Authority).await.map_err(status::error)?
+    } else {
+        Contents::default()
+    };
+    // What was said may be gone since, and then nothing of it is shown.
+    let case = desk.get(id).await.map_err(status::error)?;
+    let is_gone = desk.gone_for_authority(&case).is_some();
+    let opened = open(id, &if is_gone { Contents::default() } else { contents }, Reader::Portal)?;
     Ok(wire::IntakeServiceGetResponse {
-        case: Some(convert::case_status(desk.name(), &case)),
+        case: Some(convert::case_status(&desk, &case)),
         request: opened.request,
         response: opened.response,
         entries: opened.entries,
@@ -237,7 +244,7 @@ async fn perform<S: Store>(
     own_case(&head.desk, caller, head.id).await?;
     let desk = head.desk.clone();
     let done = head.perform(deed, Some(said)).await?;
-    Ok((Some(convert::case_status(desk.name(), &done.case)), done.is_replayed))
+    Ok((Some(convert::case_status(&desk, &done.case)), done.is_replayed))
 }
 
 async fn provide_information<S: Store>(
@@ -335,7 +342,7 @@ async fn list<S: Store>(
     let index = Index::Authority(authority);
     let (cases, next) = desk.list(&index, after, page_size).await.map_err(status::error)?;
     Ok(wire::IntakeServiceListResponse {
-        cases: cases.iter().map(|case| convert::case_status(desk.name(), case)).collect(),
+        cases: cases.iter().map(|case| convert::case_status(&desk, case)).collect(),
         next_page_token: edge.tokens.page(&scope, next)?,
     })
 }
@@ -378,7 +385,7 @@ async fn watch<S: Store>(
     let resume = edge.tokens.open_resume(&token_scope, &message.resume_token)?;
     let room = edge.allowances.watch(&caller.at(&desk).subject)?;
     let watch = desk.watch(scope, resume).await.map_err(status::error)?;
-    let name = desk.name().clone();
+    let shown = Arc::clone(&desk);
     Ok(watching::stream(
         &edge,
         desk,
@@ -391,13 +398,13 @@ async fn watch<S: Store>(
             let message = match told {
                 watching::Told::Heartbeat(heartbeat) => Message::Heartbeat(heartbeat),
                 watching::Told::Followed(Followed::Snapshot(case)) => {
-                    Message::Snapshot(convert::case_status(&name, &case))
+                    Message::Snapshot(convert::case_status(&shown, &case))
                 }
                 watching::Told::Followed(Followed::SnapshotEnd(cases)) => {
                     Message::SnapshotEnd(wire::SnapshotEnd { cases })
                 }
                 watching::Told::Followed(Followed::Change(change)) => {
-                    Message::Change(convert::change(&name, &change, Reader::Portal)?)
+                    Message::Change(convert::change(shown.name(), &change, Reader::Portal)?)
                 }
             };
             Some(wire::IntakeServiceWatchResponse { message: Some(message), resume_token })

@@ -82,7 +82,11 @@ fn two_people_disclose_what_was_asked_for() {
     assert_eq!((&case.claim, &case.proposal), (&None, &None));
     let outcome = Outcome::DisclosedFull;
     let purge_at = at(4) + days(365);
-    assert_eq!(case.ended, Some(Ended { outcome, refusal: None, at: at(4), purge_at }));
+    let shown_until = purge_at;
+    assert_eq!(
+        case.ended,
+        Some(Ended { outcome, refusal: None, at: at(4), purge_at, shown_until })
+    );
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! How long what was said is kept, and what is left of it.
 
+use urgence::core::outcome::RetentionClass;
 use urgence::core::projection::{project, wake_at};
 use urgence::core::{
-    ClockKind, Command, DataCategory, Decision, Deed, Disposition, Event, Finding,
-    FirstResponseKind, Memory, Nature, PageKey, Refusal, Settlement, Stance, State, decide,
+    ClockKind, ClockState, Command, DataCategory, Decision, Deed, Disposition, Ending, Event,
+    Finding, FirstResponseKind, Memory, Nature, PageKey, Policy, Proposed, Refusal, RefusalReason,
+    Settlement, Stance, State, Timestamp, decide,
 };
 
 use crate::make::{
-    Story, approve, at, by_category, called_back, days, intake_with, just_before, minutes, page,
+    Story, act, approve, at, by_category, called_back, days, intake_with, just_before, minutes,
+    page,
     policy,
 };
 
@@ -132,7 +135,7 @@ fn a_legal_hold_forbids_the_purge_until_it_is_lifted() {
     assert_eq!(story.wake(at(300 * DAY)), []);
     // Lifted after its time, what was said goes at once, and the record says when that was.
     let now = at(300 * DAY);
-    let command = Command::Act(crate::make::act("lea", "lift"), Deed::SetLegalHold(false));
+    let command = Command::Act(act("lea", "lift"), Deed::SetLegalHold(false));
     let events = story.command_of_nobody(&command, now);
     assert_eq!(events, [Event::LegalHoldSet { by, is_held: false }, Event::Purged]);
     assert_eq!(story.case.purged_at, Some(now));
@@ -176,4 +179,90 @@ fn a_purge_that_comes_late_is_of_the_day_it_came() {
     let mut story = ended();
     story.wake(at(200 * DAY));
     assert_eq!(story.case.purged_at, Some(at(200 * DAY)));
+}
+
+/// A case that is ended as a whole at minute 3; of nothing else is the portal told.
+fn ended_by(ending: Ending) -> Story {
+    let mut story = Story::held(Nature::MissingChild, 1);
+    story.act("ana", at(2), Deed::ProposeOutcome(1, Proposed::Whole(ending)));
+    story.act("bo", at(3), approve(1));
+    story
+}
+
+#[test]
+fn what_the_desk_keeps_longer_is_gone_for_the_authority_all_the_same() {
+    let rejected = Ending::Rejected(RefusalReason::RequesterNotVerified);
+    let (honest, mut held) = (ended_by(rejected), ended_by(rejected));
+    held.act("lea", at(4), Deed::SetLegalHold(true));
+    let plain = [honest, held, ended_by(Ending::FraudConfirmed)];
+    let preserved = plain.clone().map(|mut story| {
+        // Asked for, and extended: until 180 days later.
+        story.act("portal", at(20 * DAY), Deed::RequestPreservation);
+        story.act("portal", at(21 * DAY), Deed::RequestPreservation);
+        story
+    });
+    for (stories, gone_at) in [(plain, at(3) + days(90)), (preserved, at(200 * DAY))] {
+        let [mut honest, mut held, mut fraud] = stories;
+        let from = honest.case.last_event_at.as_millis() / 60_000;
+        let daily = (from..at(800 * DAY).as_millis() / 60_000).step_by(DAY as usize);
+        let instants = daily.map(|minute| Timestamp::from_millis(minute * 60_000));
+        let mut instants: Vec<_> = instants.chain([just_before(gone_at), gone_at]).collect();
+        instants.sort();
+        for now in instants {
+            let gone = [&mut honest, &mut held, &mut fraud].map(|story| {
+                story.wake(now);
+                story.case.gone_for_authority(now)
+            });
+            assert_eq!(gone, [(now >= gone_at).then_some(gone_at); 3], "{now:?}");
+        }
+        assert!(honest.case.purged_at.is_some_and(|at| at <= gone_at + days(2)));
+        assert_eq!(held.case.purged_at, None);
+        assert!(fraud.case.purged_at.is_some_and(|at| at > gone_at + days(300)));
+        // Nor does what the authority asks for tell them apart, be it new or what it did before.
+        for story in [honest, held, fraud] {
+            for deed in [
+                Deed::ProvideInformation,
+                Deed::Withdraw,
+                Deed::RequestPreservation,
+                Deed::ConfirmDelivery(1),
+            ] {
+                for number in 0..9 {
+                    let act = act("portal", &format!("act-{number}"));
+                    let command = Command::Act(act, deed.clone());
+                    let decision = decide(Some(&story.case), &command, gone_at, policy());
+                    assert_eq!(decision, Decision::Refused(Refusal::CaseEnded));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_desk_keeps_a_fraud_at_least_as_long_as_the_authority_is_shown_it() {
+    let mut rules = policy().rules().clone();
+    rules.retention.insert(RetentionClass::Fraud, days(1));
+    let brief = Policy::new(rules).unwrap();
+    let mut story = Story::held(Nature::MissingChild, 1);
+    let fraud = Deed::ProposeOutcome(1, Proposed::Whole(Ending::FraudConfirmed));
+    story.act("ana", at(2), fraud);
+    let approved = Command::Act(act("bo", "approved"), approve(1));
+    let Decision::Next(next) = decide(Some(&story.case), &approved, at(3), &brief) else {
+        panic!("it is approved");
+    };
+    let ended = next.case.ended.unwrap();
+    assert_eq!((ended.purge_at, ended.shown_until), (at(3) + days(90), at(3) + days(90)));
+}
+
+#[test]
+fn while_a_clock_runs_that_the_authority_is_shown_nothing_is_gone_for_it() {
+    let mut story = closed();
+    let gone_at = at(3) + days(365);
+    assert_eq!(story.case.gone_for_authority_at(), Some(gone_at));
+    // The clock that it is not shown would keep the case.
+    let open = ClockState::Running;
+    story.case.clocks.get_mut(&ClockKind::UserNotice).unwrap().state = open;
+    assert_eq!(story.case.gone_for_authority_at(), Some(gone_at));
+    story.case.clocks.get_mut(&ClockKind::DeliveryConfirmation).unwrap().state = open;
+    assert_eq!(story.case.gone_for_authority_at(), None);
+    assert_eq!(Story::held(Nature::MissingChild, 1).case.gone_for_authority_at(), None);
 }

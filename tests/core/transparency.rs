@@ -227,7 +227,10 @@ fn what_was_purged_counts_as_before() {
 /// Cells of two countries, in four ways to stand. Who looks at a report knows which cells there may be.
 fn cells() -> Vec<Case> {
     let answered = Story::answered(Nature::MissingChild, IN_PROGRESS).case;
-    let ended = |outcome, refusal| Some(Ended { outcome, refusal, at: at(9), purge_at: at(9_999) });
+    let ended = |outcome, refusal| {
+        let (purge_at, shown_until) = (at(9_999), at(9_999));
+        Some(Ended { outcome, refusal, at: at(9), purge_at, shown_until })
+    };
     let mut cells = Vec::new();
     for country in ["BE", "FR"] {
         for ended in [

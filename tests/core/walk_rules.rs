@@ -364,6 +364,12 @@ impl<'a> Seen<'a> {
             assert_eq!(wake_at(after), None);
             assert!(after.legal_hold.is_none() && after.facts.fingerprints.is_empty());
             assert!(after.clocks.values().all(Clock::is_stopped));
+            assert!(after.gone_for_authority(self.now).is_some(), "shown longer than it is kept");
+        }
+        // What is gone for the authority never comes back, and nothing that it is told of happens.
+        if let Some(gone_at) = before.gone_for_authority(self.now) {
+            assert_eq!(after.gone_for_authority_at(), Some(gone_at));
+            assert!(!self.act().is_some_and(|(_, deed)| deed.is_of_authority()));
         }
     }
 
@@ -373,6 +379,12 @@ impl<'a> Seen<'a> {
             return;
         }
         let again = decide(Some(self.after), self.command, self.now, policy());
+        let is_of_authority = self.act().is_some_and(|(_, deed)| deed.is_of_authority());
+        if is_of_authority && self.after.gone_for_authority(self.now).is_some() {
+            // It was the last thing that the case was kept for.
+            assert_eq!(again, Decision::Refused(Refusal::CaseEnded));
+            return;
+        }
         assert_eq!(again, Decision::AlreadyTrue);
         if self.act().is_some() {
             let other = decide(Some(self.after), &reused(self.command), self.now, policy());

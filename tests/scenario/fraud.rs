@@ -1,6 +1,7 @@
 //! Somebody has the portal of an authority. They get an answer in time, no data, and no sign that they
 //! were found out.
 
+use prost::Message as _;
 use tonic::Code;
 use urgence::grpc::wire;
 
@@ -29,15 +30,22 @@ async fn worked(stage: &Stage, request_id: &str, target: &str) -> Worked {
     Worked { name, epoch }
 }
 
-/// All that the authority can see of a case, without what tells two cases apart.
-async fn seen(stage: &Stage, name: &str) -> String {
+/// All that the authority can see of a case, every text included, without what tells two cases apart.
+async fn seen(stage: &Stage, name: &str) -> wire::IntakeServiceGetResponse {
     let mut portal = stage.portal().await;
     let get = wire::IntakeServiceGetRequest { name: name.to_owned() };
-    let got = portal.get(by(FRENCH, get)).await.unwrap().into_inner();
-    let mut case = got.case.unwrap();
+    let mut got = portal.get(by(FRENCH, get)).await.unwrap().into_inner();
+    let case = got.case.as_mut().unwrap();
     case.name.clear();
     case.request_digest.clear();
-    format!("{case:?} {}", got.entries.len())
+    got.request = None;
+    got
+}
+
+/// The same as a text to look in. What was said is never printed, so it is added.
+fn text(seen: &wire::IntakeServiceGetResponse) -> String {
+    let said = String::from_utf8_lossy(&seen.encode_to_vec()).into_owned();
+    format!("{seen:?} {said}").to_lowercase()
 }
 
 #[tokio::test]
@@ -61,7 +69,8 @@ async fn a_stolen_portal_gets_an_answer_and_no_data() {
     desk.record_verification(by(BO, suspected)).await.unwrap();
     let shown = seen(&stage, &fraud.name).await;
     assert_eq!(shown, seen(&stage, &honest.name).await);
-    assert!(shown.contains("AwaitingVerification"), "{shown}");
+    assert_eq!(shown.case.unwrap().state(), wire::CaseState::AwaitingVerification);
+    assert!(shown.response.is_some());
 
     // Whoever proposes it, and whoever approves it: no data without a call-back.
     let propose = wire::ProposeOutcomeRequest {
@@ -115,6 +124,13 @@ async fn a_stolen_portal_gets_an_answer_and_no_data() {
     assert_eq!(ended.first_response.unwrap().punctuality(), wire::Punctuality::WithinTarget);
     assert!(ended.disclosures.is_empty());
     let shown = seen(&stage, &fraud.name).await;
-    assert!(shown.contains("state: Rejected") && shown.contains("RequesterNotVerified"), "{shown}");
-    assert!(!shown.to_lowercase().contains("fraud"), "{shown}");
+    assert_eq!(shown.entries.len(), 1, "the outcome");
+    let said = text(&shown);
+    assert!(said.contains("we could not verify this request."), "{said}");
+    assert!(!said.contains("fraud"), "{said}");
+    let case = shown.case.unwrap();
+    assert_eq!(case.state(), wire::CaseState::Rejected);
+    let ended = case.ended.unwrap();
+    assert_eq!(ended.outcome(), wire::Outcome::Rejected);
+    assert_eq!(ended.refusal_reason(), wire::RefusalReason::RequesterNotVerified);
 }

@@ -9,6 +9,7 @@
 )]
 
 mod fraud;
+mod purged;
 mod stage;
 mod surge;
 mod terrorism;

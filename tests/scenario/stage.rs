@@ -45,7 +45,11 @@ pub struct Stage {
 
 impl Stage {
     pub async fn open() -> Self {
-        let store = Arc::new(MemoryStore::new(START));
+        Self::on(Arc::new(MemoryStore::new(START))).await
+    }
+
+    /// The services over what is stored already, as after a restart.
+    pub async fn on(store: Arc<MemoryStore>) -> Self {
         let registry = parse_registry(include_str!("../../deploy/authorities.toml")).unwrap();
         let configured = DeskConfiguration {
             name: "main".parse().unwrap(),

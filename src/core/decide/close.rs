@@ -31,13 +31,18 @@ impl Transition<'_> {
                 self.stop_clock(kind, now);
             }
         }
-        let kept_for = if self.case.is_synthetic() {
-            SYNTHETIC_KEPT_FOR
-        } else {
-            self.policy.retention(self.case.retention_class(outcome))
+        let kept_for = |outcome| {
+            if self.case.is_synthetic() {
+                SYNTHETIC_KEPT_FOR
+            } else {
+                self.policy.retention(self.case.retention_class(outcome))
+            }
         };
-        let purge_at = now + kept_for;
-        self.case.ended = Some(Ended { outcome, refusal, at: now, purge_at });
+        let has_disclosed = !self.case.disclosures.is_empty();
+        let shown_until = now + kept_for(outcome.shown(has_disclosed));
+        // What the authority is shown the desk has as well.
+        let purge_at = shown_until.max(now + kept_for(outcome));
+        self.case.ended = Some(Ended { outcome, refusal, at: now, purge_at, shown_until });
         self.case.claim = None;
         self.case.proposal = None;
         self.case.lowering = None;

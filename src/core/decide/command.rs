@@ -126,6 +126,18 @@ pub enum Report {
 }
 
 impl Deed {
+    /// Whether the authority does it, and not the desk.
+    #[must_use]
+    pub const fn is_of_authority(&self) -> bool {
+        matches!(
+            self,
+            Self::ProvideInformation
+                | Self::Withdraw
+                | Self::RequestPreservation
+                | Self::ConfirmDelivery(_)
+        )
+    }
+
     pub(super) fn apply(&self, on: &mut Transition<'_>, act: &Act) -> Result<(), Refusal> {
         let by = &act.by;
         match self {

@@ -93,31 +93,27 @@ pub fn decide(case: Option<&Case>, command: &Command, now: Timestamp, policy: &P
         (Some(case), Command::Sort(sorting)) => {
             sort::decide(Transition::begin(case, now, policy), sorting)
         }
-        (Some(case), Command::Act(act, deed)) => {
-            with_memory(case, act, now, policy, |transition| deed.apply(transition, act))
-        }
+        (Some(case), Command::Act(act, deed)) => with_memory(case, act, deed, now, policy),
     }
 }
 
-/// A person's act: remembered acts first, before epoch and state, then what is due, then the act.
-fn with_memory(
-    case: &Case,
-    act: &Act,
-    now: Timestamp,
-    policy: &Policy,
-    apply: impl FnOnce(&mut Transition<'_>) -> Result<(), Refusal>,
-) -> Decision {
+/// A person's act: what is due, then remembered acts, before epoch and state, then the act. For an
+/// authority a case that is gone is over, also where the desk keeps it and remembers.
+fn with_memory(case: &Case, act: &Act, deed: &Deed, now: Timestamp, policy: &Policy) -> Decision {
+    let mut transition = Transition::begin(case, now, policy);
+    if deed.is_of_authority() && transition.case.gone_for_authority(now).is_some() {
+        return Decision::Refused(Refusal::CaseEnded);
+    }
     match case.memory.recall(act) {
         Recall::Repeat => return Decision::AlreadyTrue,
         Recall::Reused => return Decision::Refused(Refusal::RequestIdReused),
         Recall::New => {}
     }
-    let mut transition = Transition::begin(case, now, policy);
     transition.actor = Some(act.actor());
     if transition.case.purged_at.is_some() {
         return Decision::Refused(Refusal::CaseEnded);
     }
-    match apply(&mut transition) {
+    match deed.apply(&mut transition, act) {
         Ok(()) => {
             // A clock that the act has started or raised may be due at once.
             transition.fire_due();

@@ -11,6 +11,7 @@ use crate::core::{
     Disposition, Ended, Ending, FirstResponse, FirstResponseKind, Manifest, Outcome, PageRecord,
     Proposal, Proposed, SinkAnswer, SinkName, Timestamp,
 };
+use crate::desk::{Desk, Store};
 use crate::grpc::wire;
 
 pub(in crate::grpc) fn case(desk: &DeskName, case: &Case) -> wire::Case {
@@ -50,7 +51,7 @@ pub(in crate::grpc) fn case(desk: &DeskName, case: &Case) -> wire::Case {
         proposal: case.proposal.as_ref().map(|waiting| proposal(desk, waiting)),
         dispositions: case.dispositions.iter().map(disposition).collect(),
         disclosures: disclosures(case, Reader::Desk),
-        ended: case.ended.as_ref().map(|end| ended(end, Reader::Desk)),
+        ended: case.ended.as_ref().map(|end| ended(end, end.outcome, Reader::Desk)),
         asked_at: case.asked_at.map(timestamp),
         withdrawal_requested_at: case.withdrawal_at.map(timestamp),
         risks: case.risks.iter().map(|seen| risk::write(*seen).into()).collect(),
@@ -88,7 +89,10 @@ fn page_record(record: &PageRecord) -> wire::PageRecord {
     }
 }
 
-pub(in crate::grpc) fn case_status(desk: &DeskName, case: &Case) -> wire::CaseStatus {
+/// The case as its authority sees it now.
+pub(in crate::grpc) fn case_status<S: Store>(desk: &Desk<S>, case: &Case) -> wire::CaseStatus {
+    let gone_at = desk.gone_for_authority(case);
+    let desk = desk.name();
     let shown = case.clocks.values().filter(|clock| clock.kind.is_shown_to_authority());
     wire::CaseStatus {
         name: name(desk, case.id),
@@ -103,8 +107,11 @@ pub(in crate::grpc) fn case_status(desk: &DeskName, case: &Case) -> wire::CaseSt
         withdrawal_requested_at: case.withdrawal_at.map(timestamp),
         dispositions: case.dispositions.iter().map(disposition).collect(),
         disclosures: disclosures(case, Reader::Portal),
-        ended: case.ended.as_ref().map(|end| ended(end, Reader::Portal)),
-        purged_at: case.purged_at.map(timestamp),
+        ended: case.ended.as_ref().map(|end| {
+            let shown = end.outcome.shown(!case.disclosures.is_empty());
+            ended(end, shown, Reader::Portal)
+        }),
+        purged_at: gone_at.map(timestamp),
     }
 }
 
@@ -283,20 +290,12 @@ pub(in crate::grpc) fn disclosure(disclosure: &Disclosure) -> wire::Disclosure {
     }
 }
 
-/// An end as its reader may see it: whoever pretends to be an authority is told of a refusal.
-fn ended(end: &Ended, reader: Reader) -> wire::Ended {
-    let is_desk = reader == Reader::Desk;
+/// An end as its reader may see it, with the outcome that they are told of.
+fn ended(end: &Ended, shown: Outcome, reader: Reader) -> wire::Ended {
     wire::Ended {
-        outcome: outcome::write(shown(end.outcome, reader)).into(),
+        outcome: outcome::write(shown).into(),
         refusal_reason: end.refusal.map_or(0, |reason| refusal_reason::write(reason).into()),
         at: Some(timestamp(end.at)),
-        purge_at: is_desk.then(|| timestamp(end.purge_at)),
-    }
-}
-
-pub(super) fn shown(outcome: Outcome, reader: Reader) -> Outcome {
-    match (outcome, reader) {
-        (Outcome::FraudConfirmed, Reader::Portal) => Outcome::Rejected,
-        (outcome, _) => outcome,
+        purge_at: (reader == Reader::Desk).then(|| timestamp(end.purge_at)),
     }
 }

@@ -1,12 +1,12 @@
 //! What happened to a case, as the desk sees it and, with less in it, as its authority does.
 
-use super::case::{categories, response_kind, shown};
+use super::case::{categories, response_kind};
 use super::words::{
     clock_kind, data_category, mark, nature, outcome, page_cause, pause_reason, protection,
     punctuality, risk, settlement, sink_answer, stance, state, verification,
 };
 use super::{Reader, duration, name, timestamp};
-use crate::core::{Change, DeskName, Event, Outcome, Page, RungRecord, Subject};
+use crate::core::{Change, DeskName, Event, Page, RungRecord, State, Subject};
 use crate::grpc::wire;
 use wire::case_event::Event as Wire;
 
@@ -16,9 +16,11 @@ pub(in crate::grpc) fn change(
     change: &Change,
     reader: Reader,
 ) -> Option<wire::CaseChange> {
+    let is_sent = |state| matches!(state, State::Delivered | State::Closed);
+    let has_disclosed = change.shown.is_some_and(|(_, to)| is_sent(to));
     let written = change.events.iter().filter_map(|happened| match reader {
         Reader::Desk => for_desk(desk, happened),
-        Reader::Portal => for_authority(happened),
+        Reader::Portal => for_authority(happened, has_disclosed),
     });
     let events: Vec<_> = written.map(|event| wire::CaseEvent { event: Some(event) }).collect();
     let stands = match reader {
@@ -38,7 +40,7 @@ pub(in crate::grpc) fn change(
 
 /// What an authority is told. How the desk works, what it suspects and who works there is the desk's
 /// own; what it is told is what the desk is, without the names.
-fn for_authority(event: &Event) -> Option<Wire> {
+fn for_authority(event: &Event, has_disclosed: bool) -> Option<Wire> {
     match event {
         Event::ClockStarted { clock, .. }
         | Event::ClockStopped { clock, .. }
@@ -59,8 +61,11 @@ fn for_authority(event: &Event) -> Option<Wire> {
         | Event::WithdrawalRequested { .. }
         | Event::WithdrawalDeclined { .. }
         | Event::PreservationRequested { .. }
-        | Event::Ended { .. }
-        | Event::Purged => basics(event).map(without_names),
+        => basics(event).map(without_names),
+        Event::Ended { by, outcome, took } => {
+            let (by, outcome) = (by.clone(), outcome.shown(has_disclosed));
+            basics(&Event::Ended { by, outcome, took: *took }).map(without_names)
+        }
         Event::Reclassified { nature: of, protection: None, .. } => {
             let nature = nature::write(*of).into();
             Some(Wire::Reclassified(wire::Reclassified { nature, ..Default::default() }))
@@ -89,6 +94,8 @@ fn for_authority(event: &Event) -> Option<Wire> {
         | Event::OutcomeApproved { .. }
         | Event::PageAcknowledged { .. }
         | Event::LegalHoldSet { .. }
+        // For the authority what was said is gone at an instant of its own.
+        | Event::Purged
         | Event::IncidentJoined { .. }
         | Event::IncidentLeft { .. } => None,
     }
@@ -107,13 +114,7 @@ fn without_names(event: Wire) -> Wire {
         Wire::Updated(event) => Wire::Updated(wire::Updated { by, ..event }),
         Wire::Asked(_) => Wire::Asked(wire::Asked { by }),
         Wire::WithdrawalDeclined(_) => Wire::WithdrawalDeclined(wire::WithdrawalDeclined { by }),
-        Wire::Ended(event) => {
-            let fraud = i32::from(wire::Outcome::FraudConfirmed);
-            let is_fraud = event.outcome == fraud;
-            let shown = i32::from(outcome::write(shown(Outcome::FraudConfirmed, Reader::Portal)));
-            let outcome = if is_fraud { shown } else { event.outcome };
-            Wire::Ended(wire::CaseEnded { by, outcome, ..event })
-        }
+        Wire::Ended(event) => Wire::Ended(wire::CaseEnded { by, ..event }),
         other => other,
     }
 }

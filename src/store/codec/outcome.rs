@@ -87,6 +87,9 @@ pub(super) struct StoredEnded {
     at_ms: u64,
     #[prost(uint64, tag = "4")]
     purge_ms: u64,
+    /// Absent where the version before has written it: as long as it was kept.
+    #[prost(uint64, optional, tag = "5")]
+    shown_ms: Option<u64>,
 }
 
 pub(super) fn encode_disposition(
@@ -244,6 +247,7 @@ pub(super) fn encode_ended(ended: &Ended) -> StoredEnded {
         refusal: ended.refusal.map_or("", RefusalReason::word).to_owned(),
         at_ms: ended.at.as_millis(),
         purge_ms: ended.purge_at.as_millis(),
+        shown_ms: Some(ended.shown_until.as_millis()),
     }
 }
 
@@ -257,6 +261,7 @@ pub(super) fn decode_ended(stored: &StoredEnded) -> Result<Ended, Unreadable> {
         refusal,
         at: Timestamp::from_millis(stored.at_ms),
         purge_at: Timestamp::from_millis(stored.purge_ms),
+        shown_until: Timestamp::from_millis(stored.shown_ms.unwrap_or(stored.purge_ms)),
     })
 }
 
@@ -271,5 +276,6 @@ pub(super) fn ended_by(response: &FirstResponse) -> Option<Ended> {
         | FirstResponseKind::NeedInformation
         | FirstResponseKind::InProgress { .. } => return None,
     };
-    Some(Ended { outcome, refusal, at: response.at, purge_at: response.at + OLD_RETENTION })
+    let (at, purge_at) = (response.at, response.at + OLD_RETENTION);
+    Some(Ended { outcome, refusal, at, purge_at, shown_until: purge_at })
 }

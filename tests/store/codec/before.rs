@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use prost::bytes::Buf as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use urgence::core::outcome::Ended;
 use urgence::core::{Case, Change, Event, Facts, Promised, Told};
 use urgence::store::{decode_case, decode_told, encode_case, encode_change};
 
@@ -54,6 +55,7 @@ fn a_case_of_the_version_before_is_read_as_what_it_meant() {
     let old = without(&bytes, &[32, 33, 34]);
     let old = within(&old, 14, |facts| without(facts, &[7, 8]));
     let old = within(&old, 10, |response| without(response, &[5]));
+    let old = within(&old, 24, |ended| without(ended, &[5]));
     assert!(old.len() < bytes.len() - 80, "the fields were there");
     let read = decode_case(case.id, case.version, &old).unwrap();
     let clock = case.first_response_clock();
@@ -62,7 +64,11 @@ fn a_case_of_the_version_before_is_read_as_what_it_meant() {
     let facts = Facts { targets: counted, officer: None, ..case.facts.clone() };
     let mut first_response = case.first_response.clone();
     first_response.as_mut().unwrap().digest = None;
-    let wanted = Case { promised, risks: BTreeSet::new(), facts, first_response, ..case.clone() };
+    // It showed what was said for as long as it kept it.
+    let ended = case.ended.map(|ended| Ended { shown_until: ended.purge_at, ..ended });
+    assert_ne!(ended, case.ended);
+    let risks = BTreeSet::new();
+    let wanted = Case { promised, risks, facts, first_response, ended, ..case.clone() };
     assert_eq!(read, wanted);
     // From now on it is kept.
     assert_eq!(decode_case(case.id, case.version, &encode_case(&read)).unwrap(), read);

@@ -204,7 +204,9 @@ fn disclosure(number: u32, confirmed_at: Option<Timestamp>) -> Disclosure {
 }
 
 fn ended(outcome: Outcome, refusal: Option<RefusalReason>) -> Ended {
-    Ended { outcome, refusal, at: at(74), purge_at: at(75) + Duration::from_hours(24 * 400) }
+    let shown_until = at(75) + Duration::from_hours(24 * 200);
+    let purge_at = at(75) + Duration::from_hours(24 * 400);
+    Ended { outcome, refusal, at: at(74), purge_at, shown_until }
 }
 
 /// A case of which as little is known as can be.

@@ -179,7 +179,8 @@ fn a_case_without_data_is_read_as_ended() {
     let case = read(3, &bytes(include_str!("../format1/no-data.hex")));
     let at = START + MINUTE * 2;
     let purge_at = at + Duration::from_hours(365 * 24);
-    let ended = Ended { outcome: Outcome::NoDataFound, refusal: None, at, purge_at };
+    let (outcome, shown_until) = (Outcome::NoDataFound, purge_at);
+    let ended = Ended { outcome, refusal: None, at, purge_at, shown_until };
     assert_eq!((case.ended, case.state()), (Some(ended), State::NoData));
     assert_eq!(case.clocks, clock_is(ClockState::Stopped { at }, &accepted()));
     assert_eq!((case.claim.as_ref(), case.claim_epoch), (None, 1));
