@@ -10,8 +10,7 @@ use urgence::core::{
 
 use crate::make::{
     Story, act, approve, at, by_category, called_back, days, intake_with, just_before, minutes,
-    page,
-    policy,
+    page, policy,
 };
 
 const DAY: u64 = 24 * 60;

@@ -11,11 +11,13 @@ use wire::intake_service_watch_request::Scope;
 use wire::intake_service_watch_response::Message;
 use wire::{DataCategory, Outcome, Protection, RefusalReason, Verification};
 
-use crate::calls::{ANA, BO, Caller, FRENCH, JURIST, LEAD, Stage, delivered, held};
-use crate::messages::{Held, asking, ending, fresh, not_held, rejected};
+use crate::calls::{ANA, BO, Caller, FRENCH, GERMAN, JURIST, LEAD, Stage, delivered, held};
+use crate::messages::{Held, Named, asking, ending, fresh, not_held, of_authority, rejected};
 use crate::record::changes;
 use crate::service::{Directory, fast_policy};
 use crate::support::wait::eventually;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 type At = Option<prost_types::Timestamp>;
 
@@ -158,13 +160,77 @@ async fn suspect(stage: &Stage, mine: &Held, other: &str) -> Held {
     Held { epoch: back.claim.unwrap().epoch, ..mine.clone() }
 }
 
+/// Suspends the authority, or reinstates it.
+async fn suspend(stage: &Stage, is_suspended: bool) {
+    let lea = stage.caller(LEAD);
+    let (request_id, authority) = (fresh(), "fr-pnij".to_owned());
+    if is_suspended {
+        let reason = wire::SuspensionReason::Anomaly.into();
+        let suspend =
+            wire::SuspendAuthorityRequest { request_id, authority, reason, ..Default::default() };
+        lea.oversight().suspend_authority(lea.by(suspend)).await.unwrap();
+    } else {
+        let reinstate =
+            wire::ReinstateAuthorityRequest { request_id, authority, ..Default::default() };
+        lea.oversight().reinstate_authority(lea.by(reinstate)).await.unwrap();
+    }
+}
+
+/// A case with everything that the desk finds out by comparing and counting: an officer whom nobody
+/// knows, another authority that asks about the same target, an incident, and an authority that is
+/// suspended when it asks and again later. With it what a watch tells of it from the beginning.
+async fn flagged(stage: &Stage) -> (String, tokio::task::JoinHandle<Vec<Vec<u8>>>) {
+    let (ana, bo, portal) = (stage.caller(ANA), stage.caller(BO), stage.caller(FRENCH));
+    let mut message = asking(&[DataCategory::Subscriber]);
+    let request = message.request.as_mut().unwrap();
+    "new@police.example".clone_into(&mut request.requester.as_mut().unwrap().official_email);
+    let tag = "Harbour".to_owned();
+    request.incident_reference.clone_from(&tag);
+    let mut alike = of_authority(message.clone(), "de-bka", "DE");
+    alike.request_id = fresh();
+    suspend(stage, true).await;
+    let name = portal.submits(message).await;
+    let stream = told(&portal, &name).await;
+    suspend(stage, false).await;
+
+    stage.caller(GERMAN).submits(alike).await;
+    let incident = fresh();
+    let open =
+        wire::OpenIncidentRequest { request_id: fresh(), incident, tag, ..Default::default() };
+    ana.desk().open_incident(ana.by(open)).await.unwrap();
+    use wire::Risk::{AuthoritySuspended, NewOfficer, TargetAcrossAuthorities};
+    let risks = [AuthoritySuspended, NewOfficer, TargetAcrossAuthorities];
+    bo.does(Named(name.clone()).verify(Verification::ChannelVerified)).await;
+    suspend(stage, true).await;
+    eventually("the desk has found it all", PATIENCE, async || {
+        let case = ana.sees(&name).await.case.unwrap();
+        risks.iter().all(|risk| case.risks().any(|found| found == *risk))
+            && !case.likely_duplicates.is_empty()
+            && !case.incident.is_empty()
+            && case.verification() == Verification::Unverified
+    })
+    .await;
+    suspend(stage, false).await;
+    (name, stream)
+}
+
+/// Has the promise of the outcome wait for the answer to a question.
+fn paused(case: &Held) -> wire::PauseClockRequest {
+    let reason = wire::PauseReason::AwaitingInformation.into();
+    wire::PauseClockRequest { reason, ..case.pause(wire::ClockKind::Completion) }
+}
+
 /// Lives through two cases that differ in what the desk thinks of them.
 async fn compare(stage: &Stage, has_answered: bool) {
     let (ana, bo, portal) = (stage.caller(ANA), stage.caller(BO), stage.caller(FRENCH));
-    let (first, second) =
-        (asking(&[DataCategory::Subscriber]), asking(&[DataCategory::Subscriber]));
-    let (first, second) = (portal.submits(first).await, portal.submits(second).await);
-    let streams = (told(&portal, &first).await, told(&portal, &second).await);
+    // The officer who sends the other is known.
+    portal.submits(asking(&[DataCategory::Subscriber])).await;
+    let (second, second_told) = flagged(stage).await;
+    let first = portal.submits(asking(&[DataCategory::Subscriber])).await;
+    let streams = (told(&portal, &first).await, second_told);
+    let honest = ana.sees(&first).await.case.unwrap();
+    assert!(honest.risks.is_empty() && honest.likely_duplicates.is_empty());
+    assert!(honest.incident.is_empty());
     let plain = ana.claims(&first).await;
     let suspected = ana.claims(&second).await;
     let suspected = suspect(stage, &suspected, &first).await;
@@ -178,9 +244,9 @@ async fn compare(stage: &Stage, has_answered: bool) {
             ana.does(case.in_progress()).await;
             ana.does(case.update()).await;
             ana.does(case.ask()).await;
+            ana.does(paused(case)).await;
             portal.does(case.case().inform()).await;
             portal.does(case.case().preserve()).await;
-            ana.does(case.pause(wire::ClockKind::Completion)).await;
         }
         same("worked on").await;
     }
@@ -212,9 +278,15 @@ async fn a_suspected_case_looks_like_any_other_that_is_not() {
     compare(&Stage::open(), false).await;
 }
 
+fn of_nature(nature: wire::Nature) -> wire::SubmitRequest {
+    let mut message = asking(&[DataCategory::Subscriber]);
+    message.request.as_mut().unwrap().emergency.as_mut().unwrap().nature = nature.into();
+    message
+}
+
 /// Lives through everything that can happen to cases, as far as people have a part in it.
 async fn live_through_everything(stage: &Stage) {
-    let (ana, portal) = (stage.caller(ANA), stage.caller(FRENCH));
+    let (ana, bo, portal) = (stage.caller(ANA), stage.caller(BO), stage.caller(FRENCH));
     // Left alone, a rung keeps quiet for its claim, and then the claim is lost.
     let left_alone = held(stage, &ana).await;
     let suspected = held(stage, &ana).await;
@@ -223,12 +295,17 @@ async fn live_through_everything(stage: &Stage) {
     ana.does(case.in_progress()).await;
     ana.does(case.update()).await;
     ana.does(case.ask()).await;
+    ana.does(paused(&case)).await;
     portal.does(case.case().inform()).await;
     portal.does(case.case().preserve()).await;
     portal.does(case.case().preserve()).await;
     portal.does(case.case().withdraw()).await;
-    ana.does(case.pause(wire::ClockKind::Completion)).await;
-    ana.does(case.resume(wire::ClockKind::Completion)).await;
+    let declined =
+        wire::ConfirmWithdrawalRequest { is_declined: true, ..case.confirm_withdrawal() };
+    ana.does(declined).await;
+    let raised = portal.submits(of_nature(wire::Nature::Routine)).await;
+    bo.does(Named(raised).reclassify(wire::Nature::Kidnapping)).await;
+    flagged(stage).await;
     let sent = delivered(stage, &ana).await.case();
     portal.does(sent.confirm_delivery(1)).await;
     ana.does(sent.settle(wire::ClockKind::UserNotice)).await;
@@ -265,9 +342,9 @@ async fn the_desk_is_told_of_everything() {
         events.map(|event| std::mem::discriminant(&event)).collect()
     };
     eventually(
-        "each of the 40 but a page from memory has happened",
+        "each of the 44 but a page from memory has happened",
         Duration::from_secs(20),
-        async || kinds().len() == 39,
+        async || kinds().len() == 43,
     )
     .await;
     let recorded = changes(&stage.redis);
