@@ -9,6 +9,7 @@ mod committer;
 mod durability;
 mod endpoints;
 mod error;
+mod index;
 mod inspection;
 mod key_check;
 mod keys;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use crate::core::memory::ActKey;
 use crate::core::{
     AuthorityId, AuthorityStanding, Case, CaseId, DeskName, Fingerprint, Incident, IncidentName,
-    Lane, Next, Notice, Policy, PolicyId, Timestamp,
+    Next, Notice, Policy, PolicyId, Timestamp,
 };
 pub use crate::seal::Content;
 use crate::seal::{KeyRing, Label};
@@ -42,6 +43,7 @@ use crate::telemetry::traces::TraceParent;
 pub use codec::{Outline, decode_case, decode_told, encode_case, encode_change, encode_notice};
 pub use durability::{AcceptedLoss, Durability, Finding};
 pub use error::{StoreError, Unreadable};
+pub use index::{Index, Position};
 pub use memory_store::MemoryStore;
 pub use redis_store::{RedisOptions, RedisStore, StoreHealth};
 pub use stream::{AuditEdge, Cursor, Entry, Kept};
@@ -457,54 +459,4 @@ pub struct Due {
     pub nameless: usize,
     /// The next wake of all, due or not, behind the skipped ones.
     pub next_at: Option<Timestamp>,
-}
-
-/// An index of cases.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Index {
-    /// Those of a lane that wait to be claimed, in the order of their places.
-    Ready(Lane),
-    /// The synthetic ones that wait to be claimed, in the order of their places.
-    Synthetic,
-    /// Those to whom an answer is owed, in the order of their places.
-    Unanswered,
-    /// Those that somebody holds, the one whose claim ends first first.
-    Claimed,
-    /// Those with this target, the latest accepted first.
-    Target(Fingerprint),
-    /// Those that belong or belonged to an incident, the latest accepted first.
-    Incident(IncidentName),
-    /// Those that must be looked at some time, the earliest first.
-    Wake,
-    /// Every case, the latest accepted first.
-    All,
-    /// Every case of one authority, the latest accepted first.
-    Authority(AuthorityId),
-    /// Those that one officer sent, the latest accepted first.
-    Officer(Fingerprint),
-}
-
-impl Index {
-    /// Whether the index is read from its end.
-    pub(super) const fn is_latest_first(&self) -> bool {
-        match self {
-            Self::All
-            | Self::Authority(_)
-            | Self::Officer(_)
-            | Self::Target(_)
-            | Self::Incident(_) => true,
-            Self::Ready(_) | Self::Synthetic | Self::Unanswered | Self::Claimed | Self::Wake => {
-                false
-            }
-        }
-    }
-}
-
-/// A place in an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The index's score.
-    pub score: u64,
-    /// The case; orders equal scores.
-    pub id: CaseId,
 }

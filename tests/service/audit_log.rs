@@ -86,7 +86,8 @@ async fn replicas_derive_the_same_log_and_a_crash_changes_nothing() {
     let gap = verify(paths[2], &[]);
     let told = String::from_utf8_lossy(&gap.stderr).into_owned();
     assert_eq!(gap.status.code(), Some(1));
-    let last = told.strip_prefix("entries 0 to ").unwrap().split(' ').next().unwrap();
+    let last = told.strip_prefix("entries 0 to ").unwrap_or_else(|| panic!("{told}"));
+    let last = last.split(' ').next().unwrap();
     let first: u64 = last.parse::<u64>().unwrap() + 1;
     assert!(verify(paths[2], &["--gaps-allowed"]).status.success());
     assert!(verify(paths[2], &["--from", &first.to_string()]).status.success());

@@ -232,7 +232,7 @@ async fn a_case_that_stands_still_still_pages_later() {
     let stage = Stage::with_policy(&with_executive);
     let ana = stage.caller(ANA);
     let mine = held(&stage, &ana).await;
-    ana.does(mine.case().conflict(wire::DataCategory::Subscriber)).await;
+    ana.does(mine.case().conflict(DataCategory::Subscriber)).await;
     ana.does(mine.pause(wire::ClockKind::Completion)).await;
     ana.does(mine.need_information()).await;
     ana.does(mine.release()).await;

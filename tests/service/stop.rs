@@ -162,7 +162,7 @@ fn wrong_settings_are_told_with_the_exit_code_for_usage() {
     for (arguments, words) in [
         (["--grpc-listen", "0.0.0.0:50051"], "is not a loopback address"),
         (["--http-listen", "[::]:9464"], "is not a loopback address"),
-        (["--policy", "/nowhere.toml"], "the file /nowhere.toml: No such file"),
+        (["--policy", "/nowhere.toml"], "/nowhere.toml:1: cannot be read: No such file"),
     ] {
         let (status, said) = run(&arguments);
         assert_eq!(status.code(), Some(64), "{said}");
