@@ -156,6 +156,11 @@ async fn an_attack_with_data_abroad_is_answered_in_time_and_lawfully() {
         redirect_target: wire::RedirectTarget::MutualLegalAssistanceAuthority.into(),
         ..disposition(CATEGORIES[2], wire::DispositionKind::Redirected)
     };
+    let mut everything =
+        propose("p-0", disposition(CATEGORIES[2], wire::DispositionKind::Disclosed));
+    everything.manifest.as_mut().unwrap().items.push(item("messages.eml", CATEGORIES[2]));
+    let at_once = desk.propose_outcome(by(ANA, everything)).await;
+    refused(at_once, Code::FailedPrecondition, "CONFLICT_STANDS");
     let refuse = wire::Disposition {
         refusal_reason: wire::RefusalReason::ConflictOfLaw.into(),
         ..disposition(CATEGORIES[0], wire::DispositionKind::Refused)
@@ -196,6 +201,12 @@ async fn an_attack_with_data_abroad_is_answered_in_time_and_lawfully() {
 
     let get = wire::IntakeServiceGetRequest { name: name.clone() };
     let got = portal.get(by(FRENCH, get.clone())).await.unwrap().into_inner();
+    let told = &got.case.as_ref().unwrap().dispositions;
+    let (sent, elsewhere) = (wire::DispositionKind::Disclosed, wire::DispositionKind::Redirected);
+    let kinds: Vec<_> = told.iter().map(wire::Disposition::kind).collect();
+    assert_eq!(kinds, [sent, sent, elsewhere]);
+    let whom = wire::RedirectTarget::MutualLegalAssistanceAuthority;
+    assert_eq!((told[2].category(), told[2].redirect_target()), (CATEGORIES[2], whom));
     let said: Vec<_> = got.entries.iter().filter_map(|entry| entry.said.as_ref()).collect();
     assert!(got.entries.iter().all(|entry| entry.by.is_empty() || entry.by == "portal-fr"));
     use wire::case_entry::Said;
@@ -210,7 +221,7 @@ async fn an_attack_with_data_abroad_is_answered_in_time_and_lawfully() {
     let confirm = wire::ConfirmDeliveryRequest {
         request_id: "d".to_owned(),
         name: name.clone(),
-        disclosure: proposal.number,
+        disclosure: got.case.unwrap().disclosures[0].number,
         ..Default::default()
     };
     let closed = portal.confirm_delivery(by(FRENCH, confirm)).await.unwrap().into_inner();
