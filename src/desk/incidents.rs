@@ -334,7 +334,9 @@ impl<S: Store> Sorter<S> {
     async fn look(&mut self) -> Result<(), Error> {
         let mut open = self.desk.store.incidents().await?;
         open.retain(|incident| incident.closed_at.is_none());
-        if self.sorted_for.as_ref() != Some(&open) {
+        // A call may have opened one here that another process has closed since the last look.
+        let is_known = **self.desk.open_incidents.load() == open;
+        if !is_known || self.sorted_for.as_ref() != Some(&open) {
             self.desk.sort_lanes(Sort::All).await?;
             self.sorted_for = Some(open);
             self.sorted_at = monotonic_now();

@@ -370,6 +370,26 @@ async fn the_sorter_of_another_replica_learns_of_it_by_itself() {
     sorter.abort();
 }
 
+/// It was opened here and closed elsewhere between two looks, which then find what they found before.
+#[tokio::test]
+async fn what_was_opened_here_and_closed_elsewhere_is_forgotten() {
+    let store = memory();
+    let (first, second) = (Replica::start(plain(), &store), Replica::start(plain(), &store));
+    let sorter = tokio::spawn(Sorter::new(first.desk.clone()).run());
+    // Its first look, which finds none, is over.
+    tokio::task::yield_now().await;
+    first.open("paris").await.unwrap();
+    second.close("paris").await.unwrap();
+    let mut number = 0;
+    eventually("new cases belong to none", PATIENCE, async || {
+        number += 1;
+        let case = first.submit(tagged(&number.to_string(), EMERGENCY, "paris")).await;
+        case.incident.is_none()
+    })
+    .await;
+    sorter.abort();
+}
+
 /// While its authority owes an answer a case is in no lane, and nothing is there to be moved when the
 /// incident is closed.
 #[tokio::test]
