@@ -289,8 +289,11 @@ impl Run {
                 Deed::Reclassify(lowered.or(raised).or(nature), protection)
             }
             2 => {
-                let nature =
-                    case.lowering.as_ref().map_or(Nature::Routine, |lowering| lowering.nature);
+                let other = match case.nature {
+                    Nature::Routine => Nature::Kidnapping,
+                    _ => Nature::Routine,
+                };
+                let nature = case.lowering.as_ref().map_or(other, |lowering| lowering.nature);
                 Deed::Reclassify(Some(nature), None)
             }
             3 | 4 => Deed::RecordVerification(self.finding(case)),
