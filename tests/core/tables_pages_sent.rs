@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use urgence::core::projection::wake_at;
 use urgence::core::{
-    Case, ClockKind, Command, Deed, Event, Nature, Page, PageCause, PauseReason, Report,
-    RungRecord, SentPage, SinkAnswer, SinkName, Timestamp, decide,
+    Case, ClockKind, Command, Deed, Event, FirstResponseKind, Nature, Page, PageCause, PageRecord,
+    PauseReason, Report, RungRecord, SentPage, SinkAnswer, SinkName, Timestamp, decide,
 };
 
 use crate::make::{IN_PROGRESS, START, Story, at, hours, next, page, policy, rungs};
@@ -317,4 +317,26 @@ fn nothing_sent_is_nothing_to_record() {
     assert_eq!(story.report(at(1), Report::FromMemory(Vec::new())), []);
     let events = story.report(START + hours(1), Report::FromMemory(Vec::new()));
     assert_eq!(fired(&events).last().unwrap().count, 10, "and what is due is due");
+}
+
+#[test]
+fn what_was_told_in_vain_is_the_newest_when_it_comes_whatever_else_is_open() {
+    let mut story = Story::answered(Nature::MissingChild, FirstResponseKind::NeedInformation);
+    story.release(at(6));
+    // The replica did not know what time it was: it sent for the outcome, two hours early.
+    let key = story.key(COMPLETION, 0, 120);
+    let mut memory = sent(&story.case, at(120));
+    memory.retain(|sent| sent.page.key == key);
+    assert_eq!(memory.len(), 1);
+    story.report(at(6), Report::FromMemory(memory));
+    assert!(!story.record(key).is_open());
+    // Then nobody gives the reply, and more pages are open than are kept open.
+    story.act("portal", at(7), Deed::ProvideInformation);
+    for minute in 8..120 {
+        story.wake(at(minute));
+    }
+    assert_eq!(story.open().len(), PageRecord::OPEN_MAX);
+    let events = story.wake(at(120));
+    assert_eq!(paged(&events).key, key);
+    assert!(story.case.wants(story.record(key)), "it goes out");
 }

@@ -17,11 +17,16 @@ impl Transition<'_> {
     /// Keeps the record of a page; of one that goes out again, the same record.
     pub(super) fn remember(&mut self, page: Page, queued_at: Timestamp) {
         let records = &mut self.case.pages;
-        match records.iter_mut().find(|record| record.page.key == page.key) {
-            Some(record) if record.is_open() => record.page = page,
-            // It was sent without the store, which knew better then; now it is due.
-            Some(record) => *record = PageRecord::new(page, queued_at),
-            None => records.push(PageRecord::new(page, queued_at)),
+        match records.iter().position(|record| record.page.key == page.key) {
+            Some(index) if records[index].is_open() => records[index].page = page,
+            known => {
+                // One that is known was sent without the store, which knew better then. It is due now and
+                // the newest: among the old it would be the first to be closed for want of room.
+                if let Some(index) = known {
+                    records.remove(index);
+                }
+                records.push(PageRecord::new(page, queued_at));
+            }
         }
         let open = self.case.pages.iter().filter(|record| record.is_open());
         if open.clone().count() > PageRecord::OPEN_MAX
